@@ -1,0 +1,9 @@
+"""The half that runs inside training: make a Board, log to it.
+
+Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.md for why.
+"""
+
+from .board import Board
+from .records import Histogram, Media, Table
+
+__all__ = ["Board", "Histogram", "Media", "Table"]

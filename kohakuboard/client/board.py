@@ -1,0 +1,430 @@
+"""The object that users log to.
+
+    board.log(loss=0.5)  ->  journal (mapped memory)  ->  [another process] writer -> Lance, SQLite, media files
+
+`log` is built for the common call, floats under known names: two tests and one append. Everything else (tensors,
+histograms, refusals) takes `_log_each`. One promise is kept here for all of training: no failure of the logger gets
+out of `log` or `step`, except the use of a closed board, which is a mistake in the caller's program.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import logging
+import os
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Mapping, Sequence
+from operator import index
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from ..errors import BoardClosedError, InvalidStepError
+from ..journal.format import RICH
+from ..journal.process import host_name
+from ..journal.shard import Shard
+from ..journal.stage import Stage
+from .console import ConsoleCapture
+from .mappings import LoggedMapping
+from .names import directory_name, new_run_id, random_name
+from .rank import process_rank
+from .records import Rich
+from .scalars import NotAScalarError, to_float
+from .supervisor import Supervisor
+
+__all__ = ["DEFAULT_ROOT", "Board", "default_root"]
+
+log = logging.getLogger("kohakuboard")
+
+DEFAULT_ROOT: Final = "kohakuboard"
+FINISH_TIMEOUT_S: Final = 30.0
+
+# The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
+_live: weakref.WeakSet[Board] = weakref.WeakSet()
+
+
+def default_root() -> Path:
+    """Return where runs lie when nothing else is said: $KOHAKUBOARD_DIR, else ./kohakuboard."""
+    return Path(os.environ.get("KOHAKUBOARD_DIR") or DEFAULT_ROOT)
+
+
+class Board:
+    """Log one run.
+
+    Args:
+        name: What people call the run; a memorable one is made up when none is given.
+        project: The folder that the run is filed under.
+        config: Hyperparameters, of any shape and types.
+        base_dir: Root of all projects; default $KOHAKUBOARD_DIR, else ./kohakuboard.
+        run_id: Unique within the project; an existing one is continued.
+        tags: Words to find the run by.
+        notes: Free text.
+        group: What the run belongs together with, such as a sweep.
+        capture_output: Whether to copy what Python prints to console.log.
+
+    Returns at once: the directory and the journal are made and the background writer is started, not awaited.
+    Raises OSError when the directory cannot be made.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        project: str = "default",
+        config: Mapping[str, Any] | None = None,
+        base_dir: str | os.PathLike[str] | None = None,
+        run_id: str | None = None,
+        tags: Sequence[str] | None = None,
+        notes: str | None = None,
+        group: str | None = None,
+        capture_output: bool = True,
+    ) -> None:
+        self.name = name or (run_id if run_id else random_name())
+        self.project = project or "default"
+        self.id = directory_name(run_id, "run") if run_id else new_run_id(self.name)
+        root = Path(base_dir).expanduser() if base_dir is not None else default_root()
+        self.path = (root / directory_name(self.project) / self.id).absolute()
+        self.config = LoggedMapping(lambda changed, removed: self._event("config", changed, removed))
+        self.summary = LoggedMapping(lambda changed, removed: self._event("summary", changed, removed))
+        self._pid = os.getpid()
+        self._step = 0
+        self._stepping = False
+        self._next_step = 0
+        self._refused: set[str] = set()
+        self._dropped = 0
+        self._finish_lock = threading.Lock()
+        self._console: ConsoleCapture | None = None
+        self._shard: Shard | _ForkedShard | _ClosedShard = self._open_shard()
+        self._write_start(config, tags, notes, group)
+        self._supervisor = Supervisor(self.path)
+        if capture_output:
+            self._console = ConsoleCapture(self.path / "console.log")
+        # A strong reference: a board that the program lost sight of is finished all the same.
+        atexit.register(self._finish_at_exit)
+        _live.add(self)
+        _say(f"{self.name} → {self.path}  (view: kobo open {root})")
+
+    def log(
+        self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **values: Any
+    ) -> None:
+        """Log scalars and rich values, all at one step.
+
+        Args:
+            metrics: Names and values; names may hold "/" to group them.
+            step: Any integer, in any order. Without it: the step that `step()` moved to, or, when that was never
+                called, one more than the highest step so far.
+            values: More names and values.
+
+        Values are Python or NumPy numbers, bools, tensors or arrays of one element, Histogram, Media or Table. What
+        cannot be logged is refused in one warning for each name, and the rest is logged. Raises BoardClosedError
+        after `finish()`, and nothing else.
+        """
+        if metrics is not None:
+            values = {**metrics, **values} if values else metrics  # type: ignore[assignment]
+        try:
+            if step is None:
+                if self._stepping:
+                    step = self._step
+                else:
+                    step = self._next_step
+                    self._next_step = step + 1
+            elif step >= self._next_step:
+                self._next_step = step + 1
+            # A sum of floats and ints is a float; with a tensor, an array or a Histogram among them it is not.
+            # Five times quicker than asking each for its type, and no value is converted in vain.
+            if type(sum(values.values(), 0.0)) is float:
+                self._shard.row(step, values)
+                return
+        except BoardClosedError:
+            raise
+        except Exception:  # noqa: BLE001  (the boundary: what is wrong is found, value by value, below)
+            pass
+        self._log_each(values, step)
+
+    def step(self, n: int = 1) -> None:
+        """Move the step by `n`. It starts at 0; all that is logged until the next call belongs to it."""
+        try:
+            moved = index(n)
+        except TypeError:
+            raise InvalidStepError(n) from None
+        if not self._stepping:
+            self._stepping = True
+            self._step = max(self._next_step - 1, 0)
+        self._step += moved
+
+    def add_tags(self, *tags: str) -> None:
+        """Add words to find the run by."""
+        self._write_event({"type": "tags", "add": [str(tag) for tag in tags]})
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether the board was finished."""
+        return isinstance(self._shard, _ClosedShard)
+
+    def finish(
+        self, status: str = "finished", *, error: str | None = None, timeout_s: float = FINISH_TIMEOUT_S
+    ) -> None:
+        """End the run with a status; a second call does nothing.
+
+        Everything logged is safe before this is called. It waits up to `timeout_s` for the writer to put it into its
+        final form, with a line of progress after 2 s, and then leaves the writer to end by itself.
+
+        Args:
+            status: finished, failed, interrupted, killed or preempted.
+            error: The traceback or reason, for a run that failed.
+            timeout_s: The longest wait, in seconds.
+        """
+        with self._finish_lock:
+            if self.closed or os.getpid() != self._pid:
+                return
+            self._write_event({"type": "finish", "status": status, "error": error})
+            shard, self._shard = self._shard, _ClosedShard(self.name)
+            shard.close()
+            atexit.unregister(self._finish_at_exit)
+            _live.discard(self)
+            if self._console is not None:
+                self._console.stop()
+            self._await_writer(timeout_s)
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.finish(_status_of(error), error=_traceback_of(error))
+
+    def __repr__(self) -> str:
+        return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
+
+    def _log_each(self, values: Mapping[str, Any], step: Any) -> None:
+        """Log what can be logged of values of any kind."""
+        try:
+            step = self._valid_step(step)
+            scalars, items = self._sort(values)
+            if items:
+                self._shard.record(RICH, step, _encode_rich(scalars, items))
+            elif scalars:
+                self._shard.row(step, scalars)
+        except BoardClosedError:
+            raise
+        except OSError as exc:
+            self._drop(exc)
+        except Exception:  # noqa: BLE001  (the boundary: a defect here must not end somebody's training)
+            self._refuse("log", f"this call could not be logged:\n{traceback.format_exc()}")
+
+    def _sort(self, values: Mapping[str, Any]) -> tuple[dict[str, float], list[dict[str, Any]]]:
+        """Split values into floats and rich items, refusing the rest by name."""
+        if not isinstance(values, Mapping):
+            self._refuse("log", f"log() takes a dict of names and values, not {type(values).__name__}")
+            return {}, []
+        scalars: dict[str, float] = {}
+        items: list[dict[str, Any]] = []
+        for key, value in values.items():
+            name = key if type(key) is str else str(key)
+            try:
+                if rich := _rich_values(value):
+                    stage = self._shard.stage
+                    items += [
+                        {"name": name, "index": i, **item.to_item(stage)} for i, item in enumerate(rich)
+                    ]
+                else:
+                    scalars[name] = to_float(value)
+            except NotAScalarError as exc:
+                self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
+        return scalars, items
+
+    def _valid_step(self, step: Any) -> int:
+        try:
+            number = index(step)
+            if -(2**63) <= number < 2**63:
+                return number
+        except TypeError:
+            if isinstance(step, float) and step.is_integer():
+                return int(step)
+        used = self._step if self._stepping else self._next_step
+        self._refuse(
+            "step", f"step={step!r} ({type(step).__name__}) is no 64-bit integer; step {used} was used"
+        )
+        return used
+
+    def _refuse(self, key: str, message: str) -> None:
+        """Warn once for each key. Through logging: a warning can be made an error, and would end training."""
+        if key not in self._refused:
+            self._refused.add(key)
+            log.warning("%s", message)
+
+    def _drop(self, error: OSError) -> None:
+        self._dropped += 1
+        if self._dropped == 1:
+            log.warning(
+                "the journal of %s cannot grow (%s); calls are dropped until it can, and counted",
+                self.path,
+                error,
+            )
+
+    def _event(self, kind: str, changed: dict[str, Any], removed: list[str]) -> None:
+        self._write_event({"type": kind, "set": changed, "remove": removed})
+
+    def _write_event(self, event: dict[str, Any]) -> None:
+        try:
+            self._shard.event(self._step if self._stepping else max(self._next_step - 1, 0), event)
+        except OSError as exc:
+            self._drop(exc)
+
+    def _open_shard(self) -> Shard:
+        return Shard(self.path / "journal", rank=process_rank(), host=host_name())
+
+    def _write_start(
+        self,
+        config: Mapping[str, Any] | None,
+        tags: Sequence[str] | None,
+        notes: str | None,
+        group: str | None,
+    ) -> None:
+        self._write_event(
+            {
+                "type": "start",
+                "run_id": self.id,
+                "name": self.name,
+                "project": self.project,
+                "group": group,
+                "notes": notes,
+                "tags": [tags] if isinstance(tags, str) else [str(tag) for tag in tags or ()],
+                "config": self.config.preset(config or {}),
+                "process": {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid},
+            }
+        )
+
+    def _await_writer(self, timeout_s: float) -> None:
+        def waiting() -> None:
+            _say(f"{self.name}: writing what was logged …")
+
+        if not self._supervisor.finish(timeout_s, waiting):
+            _say(f"{self.name}: the writer goes on in the background; the run can be opened meanwhile")
+
+    def _finish_at_exit(self) -> None:
+        error = None if _interactive() else getattr(sys, "last_exc", getattr(sys, "last_value", None))
+        self.finish(_status_of(error), error=_traceback_of(error))
+
+    def _after_fork_in_child(self) -> None:
+        """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
+        self._finish_lock = threading.Lock()
+        if isinstance(self._shard, Shard):
+            self._shard = _ForkedShard(self)
+        self._supervisor.detach_in_child()
+
+
+class _ForkedShard:
+    """Stand for the shard of a forked child until it logs: most children never do."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def _open(self) -> Shard:
+        shard = self._board._open_shard()
+        self._board._shard = shard
+        return shard
+
+    @property
+    def stage(self) -> Stage:
+        return self._open().stage
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        self._open().row(step, values)
+
+    def record(self, kind: int, step: int, payload: bytes) -> None:
+        self._open().record(kind, step, payload)
+
+    def event(self, step: int, event: Mapping[str, Any]) -> None:
+        self._open().event(step, event)
+
+    def close(self) -> None:
+        return
+
+
+class _ClosedShard:
+    """Refuse everything, in the words that the user should read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @property
+    def stage(self) -> Stage:
+        raise BoardClosedError(self._name)
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        raise BoardClosedError(self._name)
+
+    def record(self, kind: int, step: int, payload: bytes) -> None:
+        raise BoardClosedError(self._name)
+
+    def event(self, step: int, event: Mapping[str, Any]) -> None:
+        raise BoardClosedError(self._name)
+
+    def close(self) -> None:
+        return
+
+
+def _rich_values(value: Any) -> Sequence[Rich]:
+    """Return the rich values in a value: itself, or a sequence's; none if it is something else."""
+    if isinstance(value, Rich):
+        return [value]
+    if isinstance(value, list | tuple) and value and all(isinstance(item, Rich) for item in value):
+        return value
+    return ()
+
+
+def _encode_rich(scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes:
+    # Here, and not at the top: it costs 40 ms that a run of scalars alone need not pay.
+    import msgspec
+
+    return msgspec.msgpack.encode({"scalars": scalars, "items": items})
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _status_of(error: BaseException | None) -> str:
+    if error is None:
+        return "finished"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _traceback_of(error: BaseException | None) -> str | None:
+    return "".join(traceback.format_exception(error)) if error is not None else None
+
+
+def _interactive() -> bool:
+    # In a notebook or a shell the last error may be hours old, and was the cell's, not the run's.
+    return hasattr(sys, "ps1") or hasattr(builtins, "get_ipython")
+
+
+def _say(message: str) -> None:
+    # To stderr: what a script prints to stdout may be read by another program.
+    try:
+        print(f"kohakuboard: {message}", file=sys.stderr)  # noqa: T201  (the one place where people are told)
+    except (OSError, ValueError):
+        return  # stderr is closed, or its reader is
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def _make_boards_safe_after_fork() -> None:
+    for board in list(_live):
+        board._after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_make_boards_safe_after_fork)

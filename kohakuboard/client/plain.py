@@ -1,0 +1,66 @@
+"""Turn configuration of any shape into what JSON can hold, without changing the original."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any, Final
+
+__all__ = ["plain"]
+
+DEEPEST: Final = 32
+LONGEST_TEXT: Final = 100_000
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """Return a copy made of dict, list, str, int, float, bool and None only.
+
+    Mappings, dataclasses and Namespaces become dicts with string keys, sequences and small arrays lists, numbers of
+    any framework Python numbers, paths strings; NaN and infinities their names; classes and functions their
+    qualified names (nothing is called); all else its repr, cut at LONGEST_TEXT characters.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)[:LONGEST_TEXT]
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(float(value))
+    if depth >= DEEPEST:
+        return _text(value)
+    if isinstance(value, Mapping):
+        return {_key(key): plain(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item, depth + 1) for item in value]
+    return _plain_object(value, depth)
+
+
+def _plain_object(value: Any, depth: int) -> Any:
+    if isinstance(value, PathLike):
+        return str(fspath(value))
+    if isinstance(value, type) or callable(value):
+        return (
+            f"{getattr(value, '__module__', '?')}.{getattr(value, '__qualname__', type(value).__qualname__)}"
+        )
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
+        return plain(fields, depth + 1)
+    if hasattr(value, "tolist") and hasattr(value, "shape") and math.prod(value.shape) <= 1000:
+        return plain(value.tolist(), depth + 1)
+    if type(value).__name__ == "Namespace" or type(value).__name__ == "SimpleNamespace":
+        return plain(vars(value), depth + 1)
+    return _text(value)
+
+
+def _key(key: Any) -> str:
+    return key if isinstance(key, str) else str(key)
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)[:LONGEST_TEXT]
+    except Exception:  # noqa: BLE001  (a user's own __repr__ may raise anything)
+        return f"<{type(value).__name__} without a repr>"

@@ -1,0 +1,215 @@
+"""What users log besides scalars: Histogram, Media, Table; and how each travels through the journal.
+
+The training process hands over raw bytes; the writer counts, encodes and stores. A record is msgpack:
+
+    {"scalars": {name: float}, "items": [{"name", "index", "type", …}]}
+
+Arrays and files of up to INLINE_BYTES travel inside it; larger ones are staged as files beside the segments, whole,
+before the record that names them is appended: `{"staged": file name}` in place of the bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import RichValueError
+from ..journal.stage import Stage
+from .plain import plain
+
+__all__ = ["Histogram", "Media", "Rich", "Table", "count_bins"]
+
+
+class Rich:
+    """Be the base of everything that `log` takes besides scalars."""
+
+    def to_item(self, stage: Stage) -> dict[str, Any]:
+        """Return the value's part of a rich record; its large bytes go to the stage."""
+        raise NotImplementedError
+
+
+class Histogram(Rich):
+    """Show how values are distributed.
+
+    `values` is an array, tensor or sequence of numbers of any shape; NaN and infinities are counted apart. `bins`
+    equal bins span `range`, or the finite values' own range. The counting is done by the background writer, unless
+    `compute_bins()` is called. Raises RichValueError when the values are not numbers.
+    """
+
+    def __init__(self, values: Any, bins: int = 64, range: tuple[float, float] | None = None) -> None:  # noqa: A002
+        if bins < 1:
+            raise RichValueError("Histogram", bins, f"bins must be 1 or more, not {bins!r}")
+        self._values = _as_array("Histogram", values).reshape(-1)
+        self._bins = bins
+        self._range = range
+        self._counted: dict[str, Any] | None = None
+
+    @classmethod
+    def from_bins(cls, counts: Any, edges: Any) -> Histogram:
+        """Make one of B counts and the B + 1 edges between them, counted elsewhere."""
+        counted = _as_array("Histogram", counts).reshape(-1)
+        borders = _as_array("Histogram", edges).reshape(-1)
+        if len(borders) != len(counted) + 1:
+            raise RichValueError(
+                "Histogram", edges, f"{len(counted)} counts need {len(counted) + 1} edges, not {len(borders)}"
+            )
+        histogram = cls([], len(counted))
+        histogram._counted = {
+            "counts": [int(count) for count in counted],
+            "edges": [float(edge) for edge in borders],
+            "n_nonfinite": 0,
+        }
+        return histogram
+
+    def compute_bins(self) -> Histogram:
+        """Count now, in this process, and let go of the values; returns itself."""
+        if self._counted is None:
+            self._counted = count_bins(self._values, self._bins, self._range)
+            self._values = self._values[:0]
+        return self
+
+    def to_item(self, stage: Stage) -> dict[str, Any]:
+        """Return counts where there are some, else the raw values."""
+        if self._counted is not None:
+            return {"type": "histogram", **self._counted}
+        return {
+            "type": "histogram",
+            "bins": self._bins,
+            "range": self._range,
+            "values": _array_item(self._values, stage),
+        }
+
+
+class Media(Rich):
+    """Show an image or any media file.
+
+    `data` is a PIL image, an array or tensor of H×W, H×W×C or C×H×W (uint8, or floats from 0 to 1; C = 1, 3, 4), or
+    the path of a file, which is copied at once. Encoding is done by the background writer. Raises RichValueError.
+    """
+
+    def __init__(self, data: Any, caption: str | None = None) -> None:
+        self._caption = caption
+        self._path: Path | None = None
+        self._pixels: Any = None
+        if isinstance(data, str | os.PathLike):
+            self._path = Path(data).expanduser()
+            if not self._path.is_file():
+                raise RichValueError("Media", data, f"there is no file at {str(self._path)!r}")
+        else:
+            self._pixels = _pixels(data)
+
+    def to_item(self, stage: Stage) -> dict[str, Any]:
+        """Return the pixels, or the staged copy of the file."""
+        item: dict[str, Any] = {"type": "media", "caption": self._caption}
+        if self._path is not None:
+            return {**item, "file": stage.file(self._path), "file_name": self._path.name}
+        return {**item, "pixels": _array_item(self._pixels, stage)}
+
+
+class Table(Rich):
+    """Show rows and columns.
+
+    `data` is a list of dicts (columns in order of first appearance, what is missing is None), or a list of rows with
+    `columns` naming them. Cells hold text, numbers, None, and nested lists and dicts of these. Raises RichValueError.
+    """
+
+    def __init__(self, data: Sequence[Any], columns: Iterable[str] | None = None) -> None:
+        if columns is None:
+            self._columns, self._rows = _from_dicts(data)
+        else:
+            self._columns = [str(column) for column in columns]
+            self._rows = [list(row) for row in data]
+        for row in self._rows:
+            if len(row) != len(self._columns):
+                raise RichValueError(
+                    "Table", row, f"a row has {len(row)} cells for {len(self._columns)} columns"
+                )
+
+    def to_item(self, stage: Stage) -> dict[str, Any]:
+        """Return columns and rows as plain values; many rows are staged."""
+        import msgspec
+
+        rows = msgspec.msgpack.encode(plain(self._rows))
+        return {"type": "table", "columns": self._columns, "rows": stage.data(rows)}
+
+
+def count_bins(values: Any, bins: int, span: tuple[float, float] | None) -> dict[str, Any]:
+    """Count a flat array into equal bins: counts (int, B), edges (float, B + 1), and how many were not finite."""
+    import numpy as np
+
+    values = np.asarray(values, dtype=np.float64) if values.dtype.kind != "f" else values
+    finite = values[np.isfinite(values)]
+    if span is None and finite.size:
+        low, high = float(finite.min()), float(finite.max())
+        # np.histogram cannot split a range that float64 cannot, such as two denormals or two huge neighbours.
+        span = (low, high) if high - low > abs(high) * 1e-12 else (low - 0.5, high + 0.5)
+    counts, edges = np.histogram(finite.astype(np.float64, copy=False), bins=bins, range=span)
+    return {
+        "counts": counts.tolist(),
+        "edges": edges.tolist(),
+        "n_nonfinite": int(values.size - finite.size),
+    }
+
+
+def _from_dicts(data: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
+    columns: dict[str, None] = {}
+    for row in data:
+        if not isinstance(row, Mapping):
+            raise RichValueError("Table", row, "without columns=[…] each row must be a dict")
+        columns.update(dict.fromkeys(map(str, row)))
+    return list(columns), [
+        [{str(k): v for k, v in row.items()}.get(name) for name in columns] for row in data
+    ]
+
+
+def _as_array(kind: str, values: Any) -> Any:
+    """Return a NumPy array of numbers that shares nothing that the caller may change later."""
+    import numpy as np
+
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if "bfloat16" in str(values.dtype):
+            values = values.float()
+        values = values.numpy()
+    try:
+        array = np.array(values)
+    except (TypeError, ValueError) as exc:
+        raise RichValueError(kind, values, f"numpy cannot read it ({exc}); pass an array of numbers") from exc
+    if array.dtype.kind not in "biuf":
+        raise RichValueError(kind, values, f"its dtype is {array.dtype}; pass numbers")
+    return array
+
+
+def _pixels(data: Any) -> Any:
+    """Return H×W or H×W×C uint8 of an image given in any usual way."""
+    import numpy as np
+
+    array = _as_array("Media", data)
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4) and array.shape[2] not in (1, 3, 4):
+        array = array.transpose(1, 2, 0)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise RichValueError("Media", data, f"its shape is {array.shape}; an image is H×W, H×W×C or C×H×W")
+    if array.dtype.kind == "f":
+        array = np.nan_to_num(array, nan=0.0, posinf=1.0, neginf=0.0).clip(0, 1) * 255 + 0.5
+    elif array.dtype.kind == "b":
+        array = array * np.uint8(255)
+    elif array.min() < 0 or array.max() > 255:
+        raise RichValueError(
+            "Media", data, "its integers go beyond 0 … 255; scale them, or pass floats from 0 to 1"
+        )
+    return np.ascontiguousarray(array.astype(np.uint8))
+
+
+def _array_item(array: Any, stage: Stage) -> dict[str, Any]:
+    import numpy as np
+
+    array = np.ascontiguousarray(array)
+    return {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        **stage.data(array.reshape(-1).view(np.uint8).data),
+    }

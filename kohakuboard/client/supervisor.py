@@ -1,0 +1,169 @@
+"""Start the background writer, start another when it dies, and tell it when the board is finished.
+
+The writer is a separate interpreter in a session of its own, so that neither Ctrl-C nor the end of the trainer's
+terminal reaches it. It is never a `multiprocessing` child, which would run the user's script again. It holds the
+reading end of a pipe: a byte means "finish", the end of the stream means "the trainer is gone".
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Final
+
+__all__ = ["Supervisor", "writer_environment"]
+
+log = logging.getLogger("kohakuboard")
+
+PACKAGE_PARENT: Final = Path(__file__).resolve().parents[2]
+FIRST_BACKOFF_S: Final = 0.2
+LONGEST_BACKOFF_S: Final = 60.0
+QUICK_DEATH_S: Final = 10.0
+WARN_AFTER_DEATHS: Final = 3
+
+
+def writer_environment() -> dict[str, str]:
+    """Return the environment of a writer: few threads, so that it does not compete with training, and little said."""
+    environment = dict(os.environ)
+    environment.update(
+        LANCE_CPU_THREADS="2",
+        LANCE_LOG="error",
+        MALLOC_ARENA_MAX="2",
+        OMP_NUM_THREADS="1",
+        OPENBLAS_NUM_THREADS="1",
+        # The writer starts in the run directory; a file of the user's called types.py must not be imported.
+        PYTHONSAFEPATH="1",
+    )
+    # LANCE_IO_THREADS=1 deadlocks the first append.
+    environment.pop("LANCE_IO_THREADS", None)
+    if PACKAGE_PARENT.name not in ("site-packages", "dist-packages"):
+        paths = [environment.get("PYTHONPATH", ""), str(PACKAGE_PARENT)]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
+
+
+def _detached() -> dict[str, Any]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def start_writer(run_directory: Path) -> subprocess.Popen[bytes]:
+    """Start a writer for a run; returns within a few milliseconds. Its stdin is the pipe described above."""
+    with open(run_directory / "writer.log", "ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "kohakuboard.writer", str(run_directory)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=run_directory,
+            env=writer_environment(),
+            bufsize=0,
+            **_detached(),
+        )
+
+
+class Supervisor:
+    """Keep a writer running for a run until it has written everything.
+
+    A daemon thread waits for the writer's end, which costs nothing, and starts another one after a crash; the pause
+    between two starts doubles up to LONGEST_BACKOFF_S.
+    """
+
+    def __init__(self, run_directory: Path) -> None:
+        self._run_directory = run_directory
+        self._finishing = threading.Event()
+        self._abandoned = threading.Event()
+        self._lock = threading.Lock()
+        self._writer: subprocess.Popen[bytes] | None = None
+        self._start()
+        self._thread = threading.Thread(target=self._watch, name="kohakuboard-supervisor", daemon=True)
+        self._thread.start()
+
+    @property
+    def writer_pid(self) -> int | None:
+        """Return the process id of the current writer, None between two."""
+        writer = self._writer
+        return writer.pid if writer is not None else None
+
+    def finish(self, timeout_s: float, waiting: Any = None) -> bool:
+        """Tell the writer to write all and end; True when it did within `timeout_s`.
+
+        `waiting` is called once, after 2 s, if it has not ended by then.
+        """
+        with self._lock:
+            self._finishing.set()
+            if self._writer is not None:
+                _tell(self._writer.stdin, b"f")
+        self._thread.join(min(2.0, timeout_s))
+        if self._thread.is_alive() and timeout_s > 2.0:
+            if waiting is not None:
+                waiting()
+            self._thread.join(timeout_s - 2.0)
+        done = not self._thread.is_alive()
+        if not done:
+            self._abandoned.set()
+        return done
+
+    def detach_in_child(self) -> None:
+        """Let go of the parent's writer in a forked child: its pipe must close when the parent ends, not with us."""
+        writer = self._writer
+        if writer is not None and writer.stdin is not None:
+            os.close(writer.stdin.fileno())
+            writer.returncode = 0  # it is not our child: no wait, no warning when it is collected
+
+    def _start(self) -> None:
+        try:
+            self._writer = start_writer(self._run_directory)
+        except OSError as exc:
+            self._writer = None
+            log.warning("the background writer could not be started (%s); it is tried again later", exc)
+
+    def _watch(self) -> None:
+        deaths, backoff_s = 0, FIRST_BACKOFF_S
+        while True:
+            started = time.monotonic()
+            returncode = self._writer.wait() if self._writer is not None else None
+            if returncode == 0 or self._abandoned.is_set():
+                return
+            quick = time.monotonic() - started < QUICK_DEATH_S
+            deaths, backoff_s = (
+                (deaths + 1, min(backoff_s * 2, LONGEST_BACKOFF_S)) if quick else (1, FIRST_BACKOFF_S)
+            )
+            if deaths == WARN_AFTER_DEATHS:
+                self._warn(returncode)
+            if self._finishing.is_set() and deaths > WARN_AFTER_DEATHS:
+                return
+            self._abandoned.wait(backoff_s / 2)
+            self._restart()
+
+    def _restart(self) -> None:
+        with self._lock:
+            if self._writer is not None and self._writer.stdin is not None:
+                self._writer.stdin.close()
+            self._start()
+            if self._finishing.is_set() and self._writer is not None:
+                _tell(self._writer.stdin, b"f")
+
+    def _warn(self, returncode: int | None) -> None:
+        log.warning(
+            "the background writer of %s keeps ending (exit code %s; its words are in writer.log there); everything "
+            "logged is safe in the journal, and `kobo recover` writes it later",
+            self._run_directory,
+            returncode,
+        )
+
+
+def _tell(pipe: IO[bytes] | None, message: bytes) -> None:
+    if pipe is None or pipe.closed:
+        return
+    try:
+        pipe.write(message)
+        pipe.close()
+    except OSError:
+        return  # the writer is gone already; whoever watches it sees that

@@ -1,0 +1,129 @@
+"""The bytes of a journal, for both ends.
+
+A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All numbers are little-endian.
+
+    segment header, HEADER_BYTES long
+    offset  type   field
+    0       8s     magic
+    8       u32    format version
+    12      u32    CRC-32 of bytes 16 … HEADER_BYTES
+    16      i64    first seq of the segment
+    24      u32    length of the identity
+    28      …      identity: JSON object (see ShardIdentity)
+
+    record, 8-byte aligned, behind the header or the record before
+    offset  type   field
+    0       u32    CRC-32 of bytes 4 … length
+    4       u32    length of the record in bytes, this header included, padding excluded
+    8       u64    tag: kind in the low byte, number of the shape above it
+    16      i64    seq
+    24      i64    step
+    32      i64    wall time, ns since 1970 UTC
+    40      …      payload
+
+    kind    payload
+    ROW     one f64 for each name of the shape: fixed size, so that numpy decodes thousands at once
+    SHAPE   JSON list of metric names; the tag carries the number that rows use from here on
+    EVENT   JSON object with a "type": start, config, tags, notes, summary, finish
+    RICH    msgpack: scalars logged in the same call, and histograms, media, tables
+
+A file is allocated and zero-filled before use, so a length of 0 is the end of the log. So is a record whose CRC
+does not fit: it is being written, or was when its process died. Shapes are declared anew in each segment, so a
+segment is read without those before it. `seq` counts the records of a shard.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+from zlib import crc32
+
+__all__ = [
+    "EVENT",
+    "HEADER_BYTES",
+    "RECORD",
+    "RECORD_BYTES",
+    "RICH",
+    "ROW",
+    "SEGMENT_SUFFIX",
+    "SHAPE",
+    "SegmentHeader",
+    "ShardIdentity",
+    "align",
+    "decode_header",
+    "encode_header",
+    "segment_name",
+]
+
+MAGIC: Final = b"KBJ\r\n\x1a\n\x00"
+VERSION: Final = 1
+HEADER_BYTES: Final = 1024
+SEGMENT_SUFFIX: Final = ".kbj"
+
+ROW: Final = 1
+SHAPE: Final = 2
+EVENT: Final = 3
+RICH: Final = 4
+
+RECORD: Final = struct.Struct("<IIQqqq")
+RECORD_BYTES: Final = RECORD.size
+
+_PREFIX: Final = struct.Struct("<8sII")
+_BODY: Final = struct.Struct("<qI")
+
+
+@dataclass(frozen=True, slots=True)
+class ShardIdentity:
+    """Name the process that writes a shard.
+
+    `process_start` is the kernel's start mark of the process (None where there is none): with `pid` and `host` it
+    tells a process from a later one of the same number. `started_ns` is in ns since 1970 UTC.
+    """
+
+    shard: str
+    rank: int
+    pid: int
+    host: str
+    started_ns: int
+    process_start: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentHeader:
+    """Hold what a segment says of itself."""
+
+    first_seq: int
+    identity: ShardIdentity
+
+
+def segment_name(number: int) -> str:
+    """Return the file name of the segment with that number, counted from 1."""
+    return f"{number:08d}{SEGMENT_SUFFIX}"
+
+
+def align(length: int) -> int:
+    """Round a length in bytes up to the next record boundary."""
+    return (length + 7) & ~7
+
+
+def encode_header(header: SegmentHeader) -> bytes:
+    """Return the HEADER_BYTES bytes that open a segment."""
+    identity = json.dumps(asdict(header.identity), ensure_ascii=True).encode()
+    body = _BODY.pack(header.first_seq, len(identity)) + identity
+    body = body.ljust(HEADER_BYTES - _PREFIX.size, b"\0")
+    return _PREFIX.pack(MAGIC, VERSION, crc32(body)) + body
+
+
+def decode_header(data: bytes | memoryview) -> SegmentHeader | None:
+    """Read the opening of a segment; None when it is not (yet) one that this version can read."""
+    if len(data) < HEADER_BYTES:
+        return None
+    magic, version, crc = _PREFIX.unpack_from(data, 0)
+    body = bytes(data[_PREFIX.size : HEADER_BYTES])
+    if magic != MAGIC or version != VERSION or crc32(body) != crc:
+        return None
+    first_seq, length = _BODY.unpack_from(body, 0)
+    identity: dict[str, Any] = json.loads(body[_BODY.size : _BODY.size + length])
+    return SegmentHeader(first_seq, ShardIdentity(**identity))

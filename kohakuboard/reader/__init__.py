@@ -1,0 +1,23 @@
+"""Read runs: from a finished one, a running one, or one that was killed; writes nothing, ever.
+
+from kohakuboard.reader import Workspace, open_run
+
+run = open_run("kohakuboard/default/20261123-101530-calm-otter-3f9a")
+steps, times, losses, _ = run.series("train/loss")
+"""
+
+from ..storage.summary import Metric
+from .run import HistogramSeries, MediaEntry, Run, Series, TableEntry, open_run
+from .workspace import Workspace, find_workspace
+
+__all__ = [
+    "HistogramSeries",
+    "MediaEntry",
+    "Metric",
+    "Run",
+    "Series",
+    "TableEntry",
+    "Workspace",
+    "find_workspace",
+    "open_run",
+]

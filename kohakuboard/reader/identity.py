@@ -1,0 +1,128 @@
+"""Who and what a run is: run.db's word, with the events of the journal's tail laid over it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from ..journal.format import ShardIdentity
+from ..journal.process import is_alive
+from ..journal.scan import Event
+from .catalogue import CatalogueSnapshot
+
+__all__ = ["Identity", "describe"]
+
+# A writer on another machine says every 10 s that it lives.
+STALE_HEARTBEAT_S: Final = 60.0
+
+
+@dataclass(slots=True)
+class Identity:
+    """Hold all that a run says of itself besides its data. Times are aware, in UTC."""
+
+    id: str
+    name: str
+    project: str
+    group: str | None = None
+    notes: str | None = None
+    tags: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
+    user_summary: dict[str, Any] = field(default_factory=dict)
+    status: str = "running"
+    error: str | None = None
+    started_us: int | None = None
+    ended_us: int | None = None
+    heartbeat_us: int | None = None
+    process: tuple[str | None, int | None, int | None] = (None, None, None)
+
+    @property
+    def started(self) -> datetime:
+        """Return when the run began; 1970 when nobody knows."""
+        return _datetime(self.started_us or 0)
+
+    @property
+    def ended(self) -> datetime | None:
+        """Return when the run ended; None while it runs, and when nobody knows."""
+        return _datetime(self.ended_us) if self.ended_us is not None else None
+
+
+def describe(
+    snapshot: CatalogueSnapshot, events: Iterable[tuple[Event, ShardIdentity]], project: str, run_id: str
+) -> Identity:
+    """Lay the events that are not committed over what is."""
+    row = snapshot.run
+    identity = Identity(
+        id=row.get("run_id") or run_id,
+        name=row.get("name") or run_id,
+        project=row.get("project") or project,
+        group=row.get("group_name"),
+        notes=row.get("notes"),
+        tags=list(snapshot.tags),
+        config=dict(snapshot.config),
+        environment=dict(snapshot.environment),
+        user_summary=dict(snapshot.summary),
+        status=row.get("status") or "running",
+        error=row.get("error"),
+        started_us=row.get("started_us"),
+        ended_us=row.get("ended_us"),
+        heartbeat_us=row.get("heartbeat_us"),
+        process=(row.get("host"), row.get("pid"), row.get("process_start")),
+    )
+    for event, writer in events:
+        _apply(identity, event, writer)
+    return identity
+
+
+def true_status(identity: Identity) -> str:
+    """Return the status, with "crashed" for a run that says it is running and whose process is gone."""
+    if identity.status != "running":
+        return identity.status
+    alive = is_alive(*identity.process)
+    if alive is None:
+        alive = time.time() - (identity.heartbeat_us or identity.started_us or 0) / 1e6 < STALE_HEARTBEAT_S
+    return "running" if alive else "crashed"
+
+
+def _apply(identity: Identity, event: Event, writer: ShardIdentity) -> None:
+    body = event.body
+    if body["type"] == "start":
+        _start(identity, event, writer)
+    elif body["type"] == "config":
+        _change(identity.config, body)
+    elif body["type"] == "summary":
+        _change(identity.user_summary, body)
+    elif body["type"] == "tags":
+        _add(identity.tags, body["add"])
+    elif body["type"] == "finish":
+        identity.status, identity.error, identity.ended_us = body["status"], body["error"], event.time_us
+
+
+def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
+    body = event.body
+    identity.id, identity.name, identity.project = body["run_id"], body["name"], body["project"]
+    identity.group = body["group"] or identity.group
+    identity.notes = body["notes"] or identity.notes
+    identity.status, identity.error, identity.ended_us = "running", None, None
+    identity.started_us = identity.started_us or event.time_us
+    identity.process = (writer.host, writer.pid, writer.process_start)
+    identity.config.update(body["config"])
+    identity.environment.update(body["process"])
+    _add(identity.tags, body["tags"])
+
+
+def _change(values: dict[str, Any], body: dict[str, Any]) -> None:
+    values.update(body["set"])
+    for key in body["remove"]:
+        values.pop(key, None)
+
+
+def _add(tags: list[str], new: Iterable[str]) -> None:
+    tags += [tag for tag in new if tag not in tags]
+
+
+def _datetime(time_us: int) -> datetime:
+    return datetime.fromtimestamp(time_us / 1e6, tz=timezone.utc)

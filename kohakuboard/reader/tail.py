@@ -1,0 +1,84 @@
+"""The journal's tail: what was logged and is not committed yet, kept up to date from call to call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..journal.format import ShardIdentity
+from ..journal.scan import Batch, Column, Event, ShardCursor, shard_directories
+
+__all__ = ["Tail"]
+
+
+class _ShardTail:
+    def __init__(self, directory: Path) -> None:
+        self.cursor = ShardCursor(directory)
+        self.batch = Batch()
+
+
+class Tail:
+    """Follow all shards of a run's journal.
+
+    Read the tail before the stores: what is committed in between is then seen twice, and is told by its seq, while
+    the other way round it would be missed.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._journal = journal
+        self._shards: dict[str, _ShardTail] = {}
+
+    def read(self) -> None:
+        """Take in what was appended since the last call."""
+        for directory in shard_directories(self._journal):
+            shard = self._shards.setdefault(directory.name, _ShardTail(directory))
+            shard.batch.extend(shard.cursor.read())
+
+    def forget(self, committed: Mapping[str, tuple[int, int]]) -> None:
+        """Let go of what is committed; `committed` gives each shard's number and last committed seq."""
+        for name, shard in self._shards.items():
+            _, seq = committed.get(name, (0, -1))
+            batch = shard.batch
+            if seq < 0:
+                continue
+            columns = {metric: column.after(seq) for metric, column in batch.columns.items()}
+            batch.columns = {metric: column for metric, column in columns.items() if len(column.seqs)}
+            batch.events = [event for event in batch.events if event.seq > seq]
+            batch.items = [item for item in batch.items if item.seq > seq]
+
+    @property
+    def last_seqs(self) -> dict[str, int]:
+        """Return the highest seq seen of each shard."""
+        return {name: shard.batch.last_seq for name, shard in self._shards.items()}
+
+    @property
+    def identities(self) -> dict[str, ShardIdentity]:
+        """Return who writes the shards, as far as known."""
+        return {name: shard.cursor.identity for name, shard in self._shards.items() if shard.cursor.identity}
+
+    @property
+    def damage(self) -> list[str]:
+        """Return what was found damaged, in words."""
+        return [text for shard in self._shards.values() for text in shard.batch.damage]
+
+    def events(self) -> list[tuple[Event, ShardIdentity]]:
+        """Return the events in the order of their time, each with who wrote it."""
+        found = [
+            (event, shard.cursor.identity)
+            for shard in self._shards.values()
+            if shard.cursor.identity
+            for event in shard.batch.events
+        ]
+        return sorted(found, key=lambda pair: pair[0].time_us)
+
+    def columns(self, metric: str) -> dict[str, Column]:
+        """Return the points of a metric by shard."""
+        return {
+            name: shard.batch.columns[metric]
+            for name, shard in self._shards.items()
+            if metric in shard.batch.columns
+        }
+
+    def all_columns(self) -> list[dict[str, Column]]:
+        """Return the points of every metric, a dict for each shard."""
+        return [shard.batch.columns for shard in self._shards.values()]

@@ -1,0 +1,314 @@
+"""Move records from the journal into the stores, each exactly once.
+
+A flush goes in this order, and each step is on the disk before the next begins:
+
+    media bytes -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments deleted
+
+A crash between two of them leaves the journal as it was, so the next writer reads the same records again. It leaves
+out what each store has already: Lance answers with the highest seq of each shard, run.db with `committed_seq`; media
+are found by their hash, so storing them twice is storing them once. Records of one call share one seq, and one flush
+ends at a record's end, so that no call is ever in by halves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..journal.process import is_alive
+from ..journal.scan import Batch, Event, RichItem, ShardCursor, shard_directories
+from ..journal.stage import STAGED_SUFFIX
+from ..storage.catalogue import Catalogue, MediaRow
+from ..storage.histograms import HistogramColumn, HistogramStore
+from ..storage.media import MediaStore
+from ..storage.scalars import ScalarColumn, ScalarStore
+from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
+
+__all__ = ["Drain"]
+
+
+class _Source:
+    """One shard: where it is read, what of it is stored, and what was read and is not stored yet."""
+
+    def __init__(self, directory: Path) -> None:
+        self.cursor = ShardCursor(directory)
+        self.number = -1
+        self.stored = self.in_scalars = self.in_histograms = -1
+        self.pending = Batch()
+        self.finished = False
+
+    @property
+    def directory(self) -> Path:
+        return self.cursor.directory
+
+    def place(self, item: RichItem) -> dict[str, Any]:
+        """Return the columns that say where a rich value was logged."""
+        return {
+            "shard": self.number,
+            "seq": item.seq,
+            "step": item.step,
+            "time_us": item.time_us,
+            "name": item.body["name"],
+            "position": item.body["index"],
+        }
+
+
+class Drain:
+    """Read a run's journal and commit it. The caller holds the run's lock."""
+
+    def __init__(self, run: Path, writer_name: str) -> None:
+        self._run = run
+        self.catalogue = Catalogue(run / "run.db")
+        self._media = MediaStore(run)
+        self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
+        self._histograms_path = run / "histograms" / f"{writer_name}.lance"
+        self._histograms: HistogramStore | None = None
+        if self._histograms_path.exists():
+            self._histograms = HistogramStore(self._histograms_path)
+        self._in_scalars = self._scalars.committed()
+        self._in_histograms = self._histograms.committed() if self._histograms else {}
+        self._sources: dict[str, _Source] = {}
+        self.last_record_us: int | None = None
+
+    def poll(self) -> None:
+        """Read what was appended to the journal since the last call."""
+        for directory in shard_directories(self._run / "journal"):
+            source = self._sources.setdefault(directory.name, _Source(directory))
+            batch = source.cursor.read()
+            if source.number < 0:
+                self._introduce(source)
+            self._keep_new(source, batch)
+
+    @property
+    def pending_bytes(self) -> int:
+        """Return how much was read and is not committed."""
+        return sum(source.pending.n_bytes for source in self._sources.values())
+
+    @property
+    def has_pending(self) -> bool:
+        """Tell whether anything was read that is not committed."""
+        return any(source.pending.last_seq >= 0 or source.pending.damage for source in self._sources.values())
+
+    def flush(self) -> None:
+        """Commit everything that was read; when it returns, all of that is on the disk."""
+        ready = [
+            source
+            for source in self._sources.values()
+            if source.pending.last_seq >= 0 or source.pending.damage
+        ]
+        if not ready:
+            return
+        media, unreadable = self._store_media(ready)
+        self._store_scalars(ready)
+        self._store_histograms(ready, unreadable)
+        with self.catalogue.transaction():
+            self._store_rows(ready, media, unreadable)
+        for source in ready:
+            self._let_go(source)
+
+    def maintain(self, *, final: bool = False) -> None:
+        """Merge small fragments and clean old versions, when it is time."""
+        self._scalars.maintain(final=final)
+        if self._histograms is not None:
+            self._histograms.maintain(final=final)
+
+    def remove_ended_shards(self) -> None:
+        """Delete the directories of shards that are stored whole and whose process will write no more."""
+        for name, source in list(self._sources.items()):
+            identity = source.cursor.identity
+            if identity is None or source.pending.last_seq >= 0:
+                continue
+            if source.finished or is_alive(identity.host, identity.pid, identity.process_start) is False:
+                shutil.rmtree(source.directory, ignore_errors=True)
+                del self._sources[name]
+        try:
+            (self._run / "journal").rmdir()
+        except OSError:
+            return  # another shard is there
+
+    def close(self, *, single_file: bool = False) -> None:
+        """Close the stores."""
+        self._scalars.close()
+        if self._histograms is not None:
+            self._histograms.close()
+        self._media.close()
+        self.catalogue.close(single_file=single_file)
+
+    def _introduce(self, source: _Source) -> None:
+        identity = source.cursor.identity
+        if identity is None:
+            return
+        source.number, source.stored = self.catalogue.shard(identity)
+        source.in_scalars = self._in_scalars.get(source.number, -1)
+        source.in_histograms = self._in_histograms.get(source.number, -1)
+
+    def _keep_new(self, source: _Source, batch: Batch) -> None:
+        if batch.last_seq <= source.stored:
+            # All stored before a crash; only the segments were not deleted yet.
+            batch = Batch(damage=batch.damage)
+        elif source.stored >= 0:
+            batch.columns = {
+                name: column
+                for name, whole in batch.columns.items()
+                if len((column := whole.after(source.stored)).seqs)
+            }
+            batch.events = [event for event in batch.events if event.seq > source.stored]
+            batch.items = [item for item in batch.items if item.seq > source.stored]
+        source.pending.extend(batch)
+        for event in batch.events:
+            source.finished = event.body["type"] == "finish"
+        latest = [int(column.times[-1]) for column in batch.columns.values()]
+        latest += [event.time_us for event in batch.events] + [item.time_us for item in batch.items]
+        self.last_record_us = max([*latest, self.last_record_us or 0]) or None
+
+    def _store_scalars(self, ready: list[_Source]) -> None:
+        columns = [
+            ScalarColumn(name, source.number, *column)
+            for source in ready
+            for name, whole in source.pending.columns.items()
+            if len((column := whole.after(source.in_scalars)).seqs)
+        ]
+        if columns:
+            self._scalars.append(columns, {source.number: source.pending.last_seq for source in ready})
+
+    def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
+        gathered: dict[tuple[str, int], list[tuple[RichItem, tuple[list[int], list[float], int]]]] = {}
+        for source, item in _items(ready, "histogram"):
+            if item.seq > source.in_histograms:
+                try:
+                    counted = histogram_of(item.body, source.directory)
+                except UnreadableItemError as exc:
+                    unreadable.append(_complaint(item, exc))
+                    continue
+                gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
+        if not gathered:
+            return
+        if self._histograms is None:
+            self._histograms = HistogramStore(self._histograms_path)
+        columns = [_histogram_column(name, number, found) for (name, number), found in gathered.items()]
+        self._histograms.append(columns, {source.number: source.pending.last_seq for source in ready})
+
+    def _store_media(self, ready: list[_Source]) -> tuple[dict[int, MediaRow], list[str]]:
+        """Store the bytes; return the rows by the identity of their item, and what could not be read."""
+        rows: dict[int, MediaRow] = {}
+        unreadable: list[str] = []
+        for source, item in _items(ready, "media"):
+            try:
+                encoded = encode_media(item.body, source.directory)
+            except (UnreadableItemError, OSError, ValueError, TypeError) as exc:
+                unreadable.append(_complaint(item, exc))
+                continue
+            digest = self._media.put(encoded.data, encoded.extension)
+            rows[id(item)] = MediaRow(
+                digest, encoded.extension, encoded.mime, encoded.width, encoded.height, len(encoded.data)
+            )
+        self._media.flush()
+        return rows, unreadable
+
+    def _store_rows(self, ready: list[_Source], media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
+        now_us = time.time_ns() // 1000
+        for source in ready:
+            self.catalogue.merge_metrics(source.pending.columns)
+            self._store_items(source, media, unreadable)
+            if source.number >= 0:
+                source.stored = max(source.stored, source.pending.last_seq)
+                self.catalogue.set_committed(source.number, source.stored)
+            unreadable += source.pending.damage
+        events = [(event, source) for source in ready for event in source.pending.events]
+        for event, source in sorted(events, key=lambda pair: pair[0].time_us):
+            self._store_event(event, source)
+        self.catalogue.add_problems(now_us, unreadable)
+        self.catalogue.update_run(heartbeat_us=now_us)
+
+    def _store_items(self, source: _Source, media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
+        for item in source.pending.items:
+            if item.body["type"] == "media" and id(item) in media:
+                self.catalogue.add_media(source.place(item), media[id(item)], item.body["caption"])
+            elif item.body["type"] == "table":
+                try:
+                    rows = table_rows(item.body, source.directory)
+                except UnreadableItemError as exc:
+                    unreadable.append(_complaint(item, exc))
+                    continue
+                self.catalogue.add_table(source.place(item), item.body["columns"], rows)
+
+    def _store_event(self, event: Event, source: _Source) -> None:
+        body = event.body
+        if body["type"] == "start":
+            self._store_start(event, source)
+        elif body["type"] in ("config", "summary"):
+            self.catalogue.set_values(body["type"], body["set"], body["remove"])
+        elif body["type"] == "tags":
+            self.catalogue.add_tags(body["add"])
+        elif body["type"] == "finish":
+            self.catalogue.update_run(status=body["status"], error=body["error"], ended_us=event.time_us)
+
+    def _store_start(self, event: Event, source: _Source) -> None:
+        body, identity, known = event.body, source.cursor.identity, self.catalogue.run()
+        assert identity is not None
+        self.catalogue.update_run(
+            run_id=body["run_id"],
+            name=body["name"],
+            project=body["project"],
+            group_name=body["group"] or known["group_name"],
+            notes=body["notes"] or known["notes"],
+            status="running",
+            error=None,
+            started_us=known["started_us"] or event.time_us,
+            ended_us=None,
+            host=identity.host,
+            pid=identity.pid,
+            process_start=identity.process_start,
+        )
+        self.catalogue.set_values("config", body["config"])
+        self.catalogue.set_values("environment", body["process"])
+        self.catalogue.add_tags(body["tags"])
+
+    def _let_go(self, source: _Source) -> None:
+        """Delete what is committed: segments that nobody appends to any more, and staged files of stored items."""
+        for item in source.pending.items:
+            for name in _staged_names(item.body):
+                (source.directory / name).unlink(missing_ok=True)
+        for path in source.cursor.consumed:
+            path.unlink(missing_ok=True)
+        source.cursor.consumed.clear()
+        source.pending = Batch()
+
+
+def _items(ready: list[_Source], kind: str) -> Iterator[tuple[_Source, RichItem]]:
+    for source in ready:
+        for item in source.pending.items:
+            if item.body["type"] == kind:
+                yield source, item
+
+
+def _complaint(item: RichItem, error: Exception) -> str:
+    return f"{item.body['type']} {item.body['name']!r} of step {item.step} could not be stored: {error}"
+
+
+def _staged_names(body: Mapping[str, Any]) -> Iterator[str]:
+    for value in body.values():
+        if isinstance(value, dict) and str(value.get("staged", "")).endswith(STAGED_SUFFIX):
+            yield os.path.basename(value["staged"])
+
+
+def _histogram_column(
+    name: str, number: int, found: list[tuple[RichItem, tuple[list[int], list[float], int]]]
+) -> HistogramColumn:
+    items = [item for item, _ in found]
+    return HistogramColumn(
+        metric=name,
+        shard=number,
+        seqs=np.array([item.seq for item in items], dtype=np.int64),
+        steps=np.array([item.step for item in items], dtype=np.int64),
+        times=np.array([item.time_us for item in items], dtype=np.int64),
+        counts=[np.array(counts, dtype=np.int64) for _, (counts, _, _) in found],
+        edges=[np.array(edges, dtype=np.float64) for _, (_, edges, _) in found],
+        n_nonfinite=np.array([n for _, (_, _, n) in found], dtype=np.int64),
+    )

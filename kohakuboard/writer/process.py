@@ -1,0 +1,153 @@
+"""The writer's main loop: read the journal, commit now and then, end when told or when the trainer is gone.
+
+Readers merge the journal's tail themselves, so commits are rare and large: FLUSH_BYTES of journal, or FLUSH_AGE_S.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..errors import RunBusyError
+from ..journal.process import host_name, is_alive
+from ..journal.scan import shard_directories
+from .environment import collect_environment
+from .lock import RunLock
+
+if TYPE_CHECKING:
+    from .drain import Drain
+
+__all__ = ["main", "recover_run"]
+
+log = logging.getLogger("kohakuboard.writer")
+
+POLL_S: Final = 0.5
+FLUSH_BYTES: Final = 4 << 20
+FLUSH_AGE_S: Final = 10.0
+HEARTBEAT_S: Final = 10.0
+# The kernel closes a dying process's pipes a moment before the process is gone.
+DEATH_GRACE_S: Final = 5.0
+
+
+class _Trainer:
+    """Hear from the trainer: a byte on stdin means that it finished, the end of stdin that it is gone."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._parent = os.getppid()
+        threading.Thread(target=self._listen, name="trainer", daemon=True).start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait; True when the trainer finished or is gone."""
+        return self._over.wait(timeout_s) or os.getppid() != self._parent
+
+    def _listen(self) -> None:
+        try:
+            sys.stdin.buffer.read(1)
+        finally:
+            self._over.set()
+
+
+def main(run: Path) -> int:
+    """Serve one run until its trainer is done; return the exit code."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    if hasattr(os, "nice"):
+        os.nice(5)  # training comes first
+    trainer = _Trainer()
+    lock = RunLock(run)
+    while not lock.acquire():
+        if trainer.wait(POLL_S):
+            log.info("another writer holds the run; it writes what this trainer left")
+            return 0
+    log.info("writer %d takes %s", os.getpid(), run)
+    try:
+        _serve(run, trainer)
+    finally:
+        lock.release()
+    log.info("writer %d ends", os.getpid())
+    return 0
+
+
+def _serve(run: Path, trainer: _Trainer) -> None:
+    # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
+    from .drain import Drain
+
+    drain = Drain(run, host_name())
+    last_heartbeat = time.monotonic()
+    # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
+    last_flush = -FLUSH_AGE_S
+    described = over = False
+    while not over:
+        over = trainer.wait(0 if drain.pending_bytes >= FLUSH_BYTES else POLL_S)
+        drain.poll()
+        now = time.monotonic()
+        if not drain.has_pending:
+            last_flush = max(last_flush, now) if described else last_flush
+        elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
+            drain.flush()
+            drain.maintain()
+            last_flush = last_heartbeat = time.monotonic()
+        if now - last_heartbeat >= HEARTBEAT_S:
+            with drain.catalogue.transaction():
+                drain.catalogue.update_run(heartbeat_us=time.time_ns() // 1000)
+            last_heartbeat = now
+        if not described and (directory := drain.catalogue.environment("cwd")):
+            described = True
+            with drain.catalogue.transaction():
+                drain.catalogue.set_values("environment", collect_environment(Path(directory)))
+    _conclude(drain, grace_s=DEATH_GRACE_S)
+
+
+def _conclude(drain: Drain, grace_s: float) -> None:
+    """Write the true status and leave the run as it is kept."""
+    ended = _wait_until_ended(drain, grace_s)
+    if ended:
+        drain.maintain(final=True)
+        drain.remove_ended_shards()
+    drain.close(single_file=ended)
+
+
+def _wait_until_ended(drain: Drain, grace_s: float) -> bool:
+    """Tell whether the run has ended, noting as crashed one whose process is gone without a word."""
+    deadline = time.monotonic() + grace_s
+    while True:
+        run = drain.catalogue.run()
+        if run["status"] != "running":
+            return run["status"] is not None
+        if is_alive(run["host"], run["pid"], run["process_start"]) is False:
+            with drain.catalogue.transaction():
+                drain.catalogue.update_run(
+                    status="crashed", ended_us=drain.last_record_us or run["heartbeat_us"]
+                )
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+
+
+def recover_run(run: Path) -> bool:
+    """Drain the journal of a run that nobody writes to, in this process; True when there was anything to do."""
+    if not _needs_recovery(run):
+        return False
+    lock = RunLock(run)
+    if not lock.acquire():
+        raise RunBusyError(run)
+    try:
+        from .drain import Drain
+
+        drain = Drain(run, host_name())
+        drain.poll()
+        drain.flush()
+        _conclude(drain, grace_s=0.0)
+    finally:
+        lock.release()
+    return True
+
+
+def _needs_recovery(run: Path) -> bool:
+    return bool(shard_directories(run / "journal"))

@@ -1,0 +1,56 @@
+"""What every test gets: a directory of its own to run in, and a word on Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+
+BROWSER_REQUIRED = os.environ.get("KOHAKUBOARD_REQUIRE_BROWSER") == "1"
+
+
+def find_chromium() -> str | None:
+    """Return the path of a Chromium of the system, None where there is none."""
+    if sys.platform == "darwin" and Path(CHROMIUM_ON_MACOS).exists():
+        return CHROMIUM_ON_MACOS
+    return next((path for path in map(shutil.which, CHROMIUM_NAMES) if path), None)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of Chromium, for tests with the marker `browser`."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test where `./kohakuboard` is nobody else's; in the checkout it is the source."""
+    monkeypatch.delenv("KOHAKUBOARD_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser") and find_chromium() is None:
+        pytest.skip("no Chromium is installed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Make a skipped browser test a failure where the browser is required."""
+    report = yield
+    if BROWSER_REQUIRED and report.skipped and item.get_closest_marker("browser"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, but KOHAKUBOARD_REQUIRE_BROWSER=1: {report.longrepr}"
+    return report

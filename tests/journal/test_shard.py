@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import gc
+import itertools
+import math
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kohakuboard.journal import shard as shard_module
+from kohakuboard.journal.format import EVENT, HEADER_BYTES
+from kohakuboard.journal.scan import Batch, ShardCursor
+from kohakuboard.journal.shard import Shard
+
+int64 = st.integers(-(2**63), 2**63 - 1)
+names = st.lists(st.text(max_size=20), min_size=1, max_size=6, unique=True)
+
+
+@pytest.fixture
+def shard(tmp_path: Path) -> Shard:
+    return Shard(tmp_path / "journal", rank=0, host="here")
+
+
+def read(shard: Shard) -> Batch:
+    return ShardCursor(shard.directory).read()
+
+
+def bits(values: object) -> list[int]:
+    """Make NaN equal to itself, and -0.0 different from 0.0."""
+    return np.asarray(values, dtype=np.float64).view(np.int64).tolist()  # type: ignore[no-any-return]
+
+
+@given(st.data())
+def test_rows_of_changing_shapes_are_read_back_bit_for_bit(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    shard = Shard(tmp_path_factory.mktemp("run"), rank=0, host="here")
+    shapes = data.draw(st.lists(names, min_size=1, max_size=4))
+    logged: dict[str, list[tuple[int, float]]] = {}
+    for _ in range(data.draw(st.integers(1, 12))):
+        step = data.draw(int64)
+        row = {name: data.draw(st.floats()) for name in data.draw(st.sampled_from(shapes))}
+        shard.row(step, row)
+        for name, value in row.items():
+            logged.setdefault(name, []).append((step, value))
+
+    columns = read(shard).columns
+
+    assert set(columns) == set(logged)
+    for name, points in logged.items():
+        assert columns[name].steps.tolist() == [step for step, _ in points]
+        assert bits(columns[name].values) == bits([value for _, value in points])
+
+
+def test_seqs_rise_by_one_and_times_never_fall(shard: Shard) -> None:
+    for i in range(1000):
+        shard.row(i, {"a": float(i)})
+    column = read(shard).columns["a"]
+    assert (np.diff(column.seqs) == 1).all()
+    assert (np.diff(column.times) >= 0).all()
+
+
+def test_a_refused_value_appends_nothing(shard: Shard) -> None:
+    shard.row(0, {"a": 1.0})
+    before = shard.seq
+    for bad in ("text", None, [1.0], 10**400):
+        with pytest.raises((TypeError, OverflowError, ValueError, struct.error)):
+            shard.row(1, {"a": bad})  # type: ignore[dict-item]
+    with pytest.raises(struct.error):
+        shard.row(2**63, {"a": 1.0})
+    assert shard.seq == before
+    shard.row(2, {"a": 2.0})
+    assert read(shard).columns["a"].values.tolist() == [1.0, 2.0]
+
+
+def test_a_full_segment_is_followed_by_another_and_each_is_read_without_those_before(shard: Shard) -> None:
+    row = {f"metric/{i}": float(i) for i in range(50)}
+    for step in range(10_000):
+        shard.row(step, row)
+    segments = sorted(shard.directory.glob("*.kbj"))
+    assert len(segments) >= 2
+    whole = read(shard).columns["metric/49"]
+    assert whole.steps.tolist() == list(range(10_000))
+
+    segments[0].unlink()
+    rest = read(shard).columns["metric/49"]
+    assert rest.steps.tolist() == list(range(10_000 - len(rest.steps), 10_000))
+    assert len(rest.steps) > 0
+
+
+def test_a_record_larger_than_a_segment_gets_one_that_fits(shard: Shard) -> None:
+    payload = b'{"type": "notes", "text": "' + b"x" * (9 << 20) + b'"}'
+    shard.record(EVENT, 0, payload)
+    shard.row(1, {f"m{i}": 1.0 for i in range(700_000)})
+    batch = read(shard)
+    assert len(batch.events[0].body["text"]) == 9 << 20
+    assert batch.n_points == 700_000
+
+
+def test_a_torn_tail_is_read_up_to_the_tear(shard: Shard) -> None:
+    """Cut the last two records at every byte, with zeros and with noise behind the cut."""
+    for step in range(5):
+        shard.row(step, {"loss": step / 3, "acc": step / 7})
+    cursor = ShardCursor(shard.directory)
+    end = HEADER_BYTES + cursor.read().n_bytes
+    (segment,) = shard.directory.glob("*.kbj")
+    whole = segment.read_bytes()
+    row_bytes = 56
+    for cut in range(end - 2 * row_bytes, end):
+        expected = 5 - math.ceil((end - cut) / row_bytes)
+        for rest in (bytes(len(whole) - cut), random.Random(cut).randbytes(len(whole) - cut), b""):
+            segment.write_bytes(whole[:cut] + rest)
+            columns = ShardCursor(shard.directory).read().columns
+            # A cut through the zero bytes that end a value changes nothing, if zeros follow.
+            assert len(columns["loss"].steps) in (expected, expected + (rest[:8] == bytes(8)))
+            assert columns["loss"].steps.tolist() == list(range(len(columns["loss"].steps)))
+
+
+def test_damage_in_an_earlier_segment_is_named_and_the_next_segment_is_read(shard: Shard) -> None:
+    row = {f"metric/{i}": float(i) for i in range(50)}
+    for step in range(6000):
+        shard.row(step, row)
+    first, second = sorted(shard.directory.glob("*.kbj"))[:2]
+    data = bytearray(first.read_bytes())
+    data[200_000] ^= 1
+    first.write_bytes(data)
+
+    batch = read(shard)
+
+    assert [text for text in batch.damage if first.name in text]
+    assert batch.columns["metric/0"].steps.tolist()[-1] == 5999
+    assert second.exists()
+
+
+def test_a_cursor_goes_on_where_it_stopped(shard: Shard) -> None:
+    cursor = ShardCursor(shard.directory)
+    seen: list[int] = []
+    for step in range(200):
+        shard.row(step, {"a": 1.0})
+        if step % 7 == 0:
+            seen += cursor.read().columns["a"].steps.tolist()
+    seen += cursor.read().columns["a"].steps.tolist()
+    assert seen == list(range(200))
+    assert cursor.read().last_seq == -1
+
+
+def test_threads_lose_nothing_and_share_no_seq(shard: Shard) -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=log_many, args=(shard, i)) for i in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    columns = read(shard).columns
+    for i in range(16):
+        assert columns[f"thread{i}"].values.tolist() == list(range(500))
+    seqs = np.concatenate([column.seqs for column in columns.values()])
+    assert len(np.unique(seqs)) == 16 * 500
+
+
+def log_many(shard: Shard, thread: int) -> None:
+    for i in range(500):
+        shard.row(i, {f"thread{thread}": float(i)})
+
+
+@contextmanager
+def shower_of_signals(handler: Callable[[], None]) -> Iterator[None]:
+    """Call the handler in this thread, some thousand times a second, at random points of what it runs."""
+    previous = signal.signal(signal.SIGUSR1, lambda signum, frame: handler())
+    over = threading.Event()
+    target = threading.get_ident()
+
+    def shower() -> None:
+        while not over.wait(random.uniform(1e-5, 4e-4)):
+            signal.pthread_kill(target, signal.SIGUSR1)
+
+    thread = threading.Thread(target=shower)
+    thread.start()
+    try:
+        yield
+    finally:
+        # A handler that raises may do so in here, too.
+        signal.signal(signal.SIGUSR1, lambda signum, frame: None)
+        over.set()
+        thread.join()
+        signal.signal(signal.SIGUSR1, previous)
+
+
+def test_a_signal_handler_that_logs_leaves_no_hole(shard: Shard) -> None:
+    numbers = itertools.count()
+    handled: list[float] = []
+    main = 0
+
+    def handler() -> None:
+        number = float(next(numbers))
+        shard.row(0, {"handler": number})
+        handled.append(number)
+
+    with shower_of_signals(handler):
+        while len(handled) < 300 and main < 1_000_000:
+            shard.row(main, {"main": float(main), "twice": float(main)})
+            main += 1
+    columns = read(shard).columns
+    assert len(handled) >= 300
+    assert columns["main"].values.tolist() == list(range(main))
+    # A signal may interrupt the handler, so its own order is free.
+    assert sorted(columns["handler"].values.tolist()) == sorted(handled)
+
+
+def test_an_interrupt_anywhere_in_the_append_loses_only_its_own_call(shard: Shard) -> None:
+    """An interrupt in the making of a segment once left a file that no later attempt could get past."""
+
+    class InterruptError(Exception):
+        pass
+
+    def handler() -> None:
+        if armed:
+            raise InterruptError
+
+    acknowledged: list[float] = []
+    interrupts, attempt, armed = 0, 0.0, False
+    row = dict.fromkeys([f"m{i}" for i in range(400)], 0.0)
+    with shower_of_signals(handler):
+        while interrupts < 500 and attempt < 200_000:
+            try:
+                armed = True
+                while attempt < 200_000:
+                    attempt += 1
+                    shard.row(0, {**row, "a": attempt})
+                    acknowledged.append(attempt)
+            except InterruptError:
+                armed = False
+                interrupts += 1
+    assert interrupts >= 500
+    found = read(shard).columns["a"].values.tolist()
+    assert found == sorted(found)
+    # A call that was interrupted after its record was written may be there, too.
+    assert set(acknowledged) <= set(found)
+    assert len(found) - len(acknowledged) <= interrupts
+
+
+def test_a_finalizer_that_logs_in_the_middle_leaves_no_hole(shard: Shard) -> None:
+    class Cyclic:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            shard.row(0, {"finalizer": 1.0})
+
+    threshold = gc.get_threshold()
+    gc.set_threshold(5)
+    try:
+        for i in range(3000):
+            Cyclic()
+            shard.row(i, {"main": float(i)})
+    finally:
+        gc.set_threshold(*threshold)
+    gc.collect()
+    columns = read(shard).columns
+    assert columns["main"].values.tolist() == list(range(3000))
+    assert len(columns["finalizer"].values) == 3000
+
+
+def test_no_room_for_a_segment_is_an_error_and_logging_goes_on_when_there_is_room(
+    shard: Shard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard_module, "RETRY_AFTER_S", 0.0)
+    row = {f"m{i}": 1.0 for i in range(1000)}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    written = 0
+    try:
+        while written < 1000:
+            try:
+                shard.row(written, row)
+            except OSError:
+                break
+            written += 1
+        with pytest.raises(OSError, match="File too large"):
+            shard.row(-1, row)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    shard.row(-2, row)
+    assert read(shard).columns["m999"].steps.tolist() == [*range(written), -2]
+
+
+def test_a_closed_shard_refuses_to_grow(shard: Shard) -> None:
+    shard.row(0, {"a": 1.0})
+    shard.close()
+    with pytest.raises(OSError, match="closed"):
+        shard.row(1, {"a": 1.0})
+    assert read(shard).columns["a"].values.tolist() == [1.0]
+
+
+def test_every_row_that_returned_survives_kill_9(tmp_path: Path) -> None:
+    """The child tells each row it has logged through a pipe, after the call returned, and is killed at random."""
+    program = """
+import os, sys
+from pathlib import Path
+from kohakuboard.journal.shard import Shard
+shard = Shard(Path(sys.argv[1]), rank=0, host="here")
+for i in range(10**9):
+    shard.row(i, {"a": i, "b": -i})
+    os.write(1, b"%d\\n" % i)
+"""
+    for attempt in range(10):
+        journal = tmp_path / str(attempt)
+        child = subprocess.Popen(
+            [sys.executable, "-c", program, str(journal)], stdout=subprocess.PIPE, bufsize=0
+        )
+        assert child.stdout is not None
+        limit = random.Random(attempt).randrange(500, 20_000)
+        told = b""
+        while len(told) < limit:
+            told += os.read(child.stdout.fileno(), 4096)
+        child.kill()
+        while chunk := os.read(child.stdout.fileno(), 65536):
+            told += chunk
+        child.wait()
+        child.stdout.close()
+        acknowledged = int(told[: told.rindex(b"\n")].splitlines()[-1])
+        (directory,) = journal.iterdir()
+        steps = ShardCursor(directory).read().columns["a"].steps.tolist()
+        assert steps == list(range(len(steps)))
+        assert len(steps) - 1 in (acknowledged, acknowledged + 1)
