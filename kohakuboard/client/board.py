@@ -23,7 +23,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from ..errors import BoardClosedError, InvalidStepError
+from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.shard import Shard
@@ -42,6 +42,7 @@ log = logging.getLogger("kohakuboard")
 
 DEFAULT_ROOT: Final = "kohakuboard"
 FINISH_TIMEOUT_S: Final = 30.0
+HIGHEST_STEP: Final = 2**63 - 1
 
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
 _live: weakref.WeakSet[Board] = weakref.WeakSet()
@@ -132,7 +133,7 @@ class Board:
                 else:
                     step = self._next_step
                     self._next_step = step + 1
-            elif step >= self._next_step:
+            elif HIGHEST_STEP > step >= self._next_step:
                 self._next_step = step + 1
             # A sum of floats and ints is a float; with a tensor, an array or a Histogram among them it is not.
             # Five times quicker than asking each for its type, and no value is converted in vain.
@@ -203,6 +204,8 @@ class Board:
 
     def _log_each(self, values: Mapping[str, Any], step: Any) -> None:
         """Log what can be logged of values of any kind."""
+        if self.closed:
+            raise BoardClosedError(self.name)
         try:
             step = self._valid_step(step)
             scalars, items = self._sort(values)
@@ -234,14 +237,14 @@ class Board:
                     ]
                 else:
                     scalars[name] = to_float(value)
-            except NotAScalarError as exc:
+            except (NotAScalarError, RichValueError) as exc:
                 self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
         return scalars, items
 
     def _valid_step(self, step: Any) -> int:
         try:
             number = index(step)
-            if -(2**63) <= number < 2**63:
+            if -HIGHEST_STEP - 1 <= number <= HIGHEST_STEP:
                 return number
         except TypeError:
             if isinstance(step, float) and step.is_integer():

@@ -23,10 +23,21 @@ __all__ = ["Histogram", "Media", "Rich", "Table", "count_bins"]
 
 
 class Rich:
-    """Be the base of everything that `log` takes besides scalars."""
+    """Be the base of everything that `log` takes besides scalars.
+
+    Values are copied when the object is made. One that cannot be used raises nothing there, in the middle of somebody's
+    training: `log` refuses it with a warning, as it does any other.
+    """
+
+    _problem: RichValueError | None = None
 
     def to_item(self, stage: Stage) -> dict[str, Any]:
-        """Return the value's part of a rich record; its large bytes go to the stage."""
+        """Return the value's part of a rich record; its large bytes go to the stage. Raises RichValueError."""
+        if self._problem is not None:
+            raise self._problem
+        return self._item(stage)
+
+    def _item(self, stage: Stage) -> dict[str, Any]:
         raise NotImplementedError
 
 
@@ -35,73 +46,64 @@ class Histogram(Rich):
 
     `values` is an array, tensor or sequence of numbers of any shape; NaN and infinities are counted apart. `bins`
     equal bins span `range`, or the finite values' own range. The counting is done by the background writer, unless
-    `compute_bins()` is called. Raises RichValueError when the values are not numbers.
+    `compute_bins()` is called.
     """
 
     def __init__(self, values: Any, bins: int = 64, range: tuple[float, float] | None = None) -> None:  # noqa: A002
-        if bins < 1:
-            raise RichValueError("Histogram", bins, f"bins must be 1 or more, not {bins!r}")
-        self._values = _as_array("Histogram", values).reshape(-1)
         self._bins = bins
         self._range = range
         self._counted: dict[str, Any] | None = None
+        try:
+            self._values = _as_array("Histogram", values).reshape(-1)
+            if bins < 1:
+                raise RichValueError("Histogram", bins, f"bins must be 1 or more, not {bins!r}")
+        except RichValueError as exc:
+            self._problem = exc
 
     @classmethod
     def from_bins(cls, counts: Any, edges: Any) -> Histogram:
         """Make one of B counts and the B + 1 edges between them, counted elsewhere."""
-        counted = _as_array("Histogram", counts).reshape(-1)
-        borders = _as_array("Histogram", edges).reshape(-1)
-        if len(borders) != len(counted) + 1:
-            raise RichValueError(
-                "Histogram", edges, f"{len(counted)} counts need {len(counted) + 1} edges, not {len(borders)}"
-            )
-        histogram = cls([], len(counted))
-        histogram._counted = {
-            "counts": [int(count) for count in counted],
-            "edges": [float(edge) for edge in borders],
-            "n_nonfinite": 0,
-        }
+        histogram = cls([])
+        try:
+            histogram._counted = _given_bins(counts, edges)
+        except RichValueError as exc:
+            histogram._problem = exc
         return histogram
 
     def compute_bins(self) -> Histogram:
         """Count now, in this process, and let go of the values; returns itself."""
-        if self._counted is None:
+        if self._counted is None and self._problem is None:
             self._counted = count_bins(self._values, self._bins, self._range)
             self._values = self._values[:0]
         return self
 
-    def to_item(self, stage: Stage) -> dict[str, Any]:
-        """Return counts where there are some, else the raw values."""
+    def _item(self, stage: Stage) -> dict[str, Any]:
         if self._counted is not None:
             return {"type": "histogram", **self._counted}
-        return {
-            "type": "histogram",
-            "bins": self._bins,
-            "range": self._range,
-            "values": _array_item(self._values, stage),
-        }
+        values = _array_item(self._values, stage)
+        return {"type": "histogram", "bins": self._bins, "range": self._range, "values": values}
 
 
 class Media(Rich):
     """Show an image or any media file.
 
     `data` is a PIL image, an array or tensor of H×W, H×W×C or C×H×W (uint8, or floats from 0 to 1; C = 1, 3, 4), or
-    the path of a file, which is copied at once. Encoding is done by the background writer. Raises RichValueError.
+    the path of a file, which is copied when it is logged. Encoding is done by the background writer.
     """
 
     def __init__(self, data: Any, caption: str | None = None) -> None:
         self._caption = caption
         self._path: Path | None = None
         self._pixels: Any = None
-        if isinstance(data, str | os.PathLike):
-            self._path = Path(data).expanduser()
-            if not self._path.is_file():
-                raise RichValueError("Media", data, f"there is no file at {str(self._path)!r}")
-        else:
-            self._pixels = _pixels(data)
+        try:
+            if isinstance(data, str | os.PathLike):
+                self._path = _existing_file(data)
+            else:
+                self._pixels = _pixels(data)
+        except RichValueError as exc:
+            self._problem = exc
 
-    def to_item(self, stage: Stage) -> dict[str, Any]:
-        """Return the pixels, or the staged copy of the file."""
+    def _item(self, stage: Stage) -> dict[str, Any]:
         item: dict[str, Any] = {"type": "media", "caption": self._caption}
         if self._path is not None:
             return {**item, "file": stage.file(self._path), "file_name": self._path.name}
@@ -112,23 +114,16 @@ class Table(Rich):
     """Show rows and columns.
 
     `data` is a list of dicts (columns in order of first appearance, what is missing is None), or a list of rows with
-    `columns` naming them. Cells hold text, numbers, None, and nested lists and dicts of these. Raises RichValueError.
+    `columns` naming them. Cells hold text, numbers, None, and nested lists and dicts of these.
     """
 
     def __init__(self, data: Sequence[Any], columns: Iterable[str] | None = None) -> None:
-        if columns is None:
-            self._columns, self._rows = _from_dicts(data)
-        else:
-            self._columns = [str(column) for column in columns]
-            self._rows = [list(row) for row in data]
-        for row in self._rows:
-            if len(row) != len(self._columns):
-                raise RichValueError(
-                    "Table", row, f"a row has {len(row)} cells for {len(self._columns)} columns"
-                )
+        try:
+            self._columns, self._rows = _from_dicts(data) if columns is None else _from_rows(data, columns)
+        except RichValueError as exc:
+            self._problem = exc
 
-    def to_item(self, stage: Stage) -> dict[str, Any]:
-        """Return columns and rows as plain values; many rows are staged."""
+    def _item(self, stage: Stage) -> dict[str, Any]:
         import msgspec
 
         rows = msgspec.msgpack.encode(plain(self._rows))
@@ -151,6 +146,31 @@ def count_bins(values: Any, bins: int, span: tuple[float, float] | None) -> dict
         "edges": edges.tolist(),
         "n_nonfinite": int(values.size - finite.size),
     }
+
+
+def _given_bins(counts: Any, edges: Any) -> dict[str, Any]:
+    counted = _as_array("Histogram", counts).reshape(-1)
+    borders = _as_array("Histogram", edges).reshape(-1)
+    if len(borders) != len(counted) + 1:
+        reason = f"{len(counted)} counts need {len(counted) + 1} edges, not {len(borders)}"
+        raise RichValueError("Histogram", edges, reason)
+    return {"counts": [int(n) for n in counted], "edges": [float(edge) for edge in borders], "n_nonfinite": 0}
+
+
+def _existing_file(data: str | os.PathLike[str]) -> Path:
+    path = Path(data).expanduser()
+    if not path.is_file():
+        raise RichValueError("Media", data, f"there is no file at {str(path)!r}")
+    return path
+
+
+def _from_rows(data: Sequence[Any], columns: Iterable[str]) -> tuple[list[str], list[list[Any]]]:
+    names = [str(column) for column in columns]
+    rows = [list(row) for row in data]
+    for row in rows:
+        if len(row) != len(names):
+            raise RichValueError("Table", row, f"a row has {len(row)} cells for {len(names)} columns")
+    return names, rows
 
 
 def _from_dicts(data: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:

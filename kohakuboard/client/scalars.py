@@ -31,8 +31,8 @@ def to_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         raise NotAScalarError("the integer is too large for a float64; log its logarithm") from None
-    except (TypeError, ValueError):
-        raise NotAScalarError(_cure(value)) from None
+    except Exception as exc:
+        raise NotAScalarError(_cure(value, exc)) from exc
 
 
 def _only_element(value: Any, shape: tuple[int, ...]) -> Any:
@@ -47,9 +47,9 @@ def _only_element(value: Any, shape: tuple[int, ...]) -> Any:
     return item
 
 
-def _cure(value: Any) -> str:
+def _cure(value: Any, error: Exception) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return "a sequence is not a scalar; log one key for each number, or a Histogram of them"
     if isinstance(value, dict):
         return "a nested dict is not a scalar; flatten it to keys such as 'train/loss'"
-    return "it cannot be turned into a float; log a number"
+    return f"it cannot be turned into a float ({error}); log a number"
