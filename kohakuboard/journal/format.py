@@ -18,7 +18,7 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     8       u64    tag: kind in the low byte, number of the shape above it
     16      i64    seq
     24      i64    step
-    32      i64    wall time, ns since 1970 UTC
+    32      f64    wall time, s since 1970 UTC, to a quarter of a microsecond
     40      …      payload
 
     kind    payload
@@ -67,7 +67,7 @@ SHAPE: Final = 2
 EVENT: Final = 3
 RICH: Final = 4
 
-RECORD: Final = struct.Struct("<IIQqqq")
+RECORD: Final = struct.Struct("<IIQqqd")
 RECORD_BYTES: Final = RECORD.size
 
 _PREFIX: Final = struct.Struct("<8sII")

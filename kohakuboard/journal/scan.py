@@ -173,7 +173,7 @@ class _SegmentCursor:
         unpack = RECORD.unpack_from
         self.torn = False
         while offset <= end:
-            crc, length, tag, seq, step, time_ns = unpack(view, offset)
+            crc, length, tag, seq, step, time_s = unpack(view, offset)
             if length == 0:
                 self.torn = crc != 0
                 break
@@ -189,7 +189,7 @@ class _SegmentCursor:
                 found.rows.setdefault(tag >> 8, []).append(offset)
             else:
                 payload = bytes(view[offset + RECORD_BYTES : offset + length])
-                self._take(found, kind, tag >> 8, (seq, step, time_ns // 1000, payload))
+                self._take(found, kind, tag >> 8, (seq, step, round(time_s * 1e6), payload))
             batch.last_seq = seq
             offset += align(length)
         batch.n_bytes = offset - self.offset
@@ -216,7 +216,7 @@ def _decode(found: _Found, view: memoryview, shapes: dict[int, tuple[str, ...]])
         # One gather: seq, step, time and the values lie side by side behind CRC, length and tag.
         index = np.array(offsets)[:, None] // 8 + np.arange(2, 5 + len(names))
         rows = np.ascontiguousarray(words[index].T)
-        times = rows[2] // 1000
+        times = np.rint(rows[2].view(np.float64) * 1e6).astype(np.int64)
         for name, values in zip(names, rows[3:].view(np.float64), strict=True):
             pieces.setdefault(name, []).append(Column(rows[0], rows[1], times, values))
     del words

@@ -34,10 +34,11 @@ def allocate(fd: int, size: int) -> None:
 class Segment:
     """Map a new, zero-filled journal file of `size` bytes for writing.
 
-    `bytes` and `words` are two views of the same memory: single bytes, and unsigned 32-bit words.
+    `bytes` and `words` are two views of the same memory: the mapping itself, and its unsigned 32-bit words. It is
+    unmapped when both are let go of.
     """
 
-    __slots__ = ("_map", "bytes", "path", "size", "words")
+    __slots__ = ("bytes", "path", "size", "words")
 
     def __init__(self, path: Path, header: SegmentHeader, size: int) -> None:
         self.path = path
@@ -46,28 +47,21 @@ class Segment:
         fd = os.open(path, flags, 0o644)
         try:
             allocate(fd, size)
-            self._map = mmap.mmap(fd, size)
+            self.bytes = mmap.mmap(fd, size)
         except BaseException:
             os.unlink(path)
             raise
         finally:
             os.close(fd)
         self._populate()
-        self.bytes = memoryview(self._map)
-        self.words = self.bytes.cast("I")
+        self.words = memoryview(self.bytes).cast("I")
         self.bytes[:HEADER_BYTES] = encode_header(header)
 
     def _populate(self) -> None:
         if sys.platform != "linux":
             return
         try:
-            self._map.madvise(_MADV_POPULATE_WRITE, 0, min(self.size, _POPULATE_BYTES))
+            self.bytes.madvise(_MADV_POPULATE_WRITE, 0, min(self.size, _POPULATE_BYTES))
         except OSError:
             # Linux before 5.14 does not know it; the pages are faulted one by one then.
             return
-
-    def close(self) -> None:
-        """Unmap the file. What was written stays in the page cache."""
-        self.words.release()
-        self.bytes.release()
-        self._map.close()

@@ -1,24 +1,31 @@
 """The half of the journal that runs inside training: append records to a mapped segment.
 
-`row` is the hottest function of the project. It makes no system call except when a segment is full, holds its lock
-for about a microsecond, and does no work that could be done by the writer. What it must get right:
+`row` is the hottest function of the project: no system call except when a segment is full, no lock, and no work that
+could be done by the writer. What it must get right:
 
 * A record that `row` returned for is in the page cache, whole, with its CRC: a SIGKILL loses nothing.
-* Ctrl-C, a signal handler that logs, or a garbage collector that runs somebody's `__del__` may come in anywhere.
-  So everything is computed first, then `seq` is compared with what was computed with, and only then is the place
-  taken and the bytes written, in statements without a call. An append that came in between makes it start over.
-  Nothing can therefore leave a hole that would hide the records behind it.
+* Other threads, Ctrl-C, a signal handler that logs, or a garbage collector that runs somebody's `__del__` may come in
+  at any call. So everything is computed first, against the state that `seq` stands for (whatever moves the state on
+  moves `seq`). Then one line compares `seq` and takes the place, and two statements without a call fill it. CPython
+  changes threads and handles signals at calls and backward jumps only, so nothing comes in between; an append that came
+  in before makes this one start over. There is no lock that a fork could copy held, or a handler could wait for.
+* Nothing can leave a hole: a reader stops at the first empty record, and a hole would hide all that lies behind it.
+
+Where Python runs without its global lock, a lock takes its place.
 """
 
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import time as now
 from time import time_ns
 from typing import Any, Final
 from zlib import crc32
@@ -45,7 +52,7 @@ FIRST_SEGMENT_BYTES: Final = 1 << 20
 SEGMENT_BYTES: Final = 4 << 20
 RETRY_AFTER_S: Final = 1.0
 
-_HEADER_LESS_CRC: Final = struct.Struct("<IQqqq")
+_HEADER_LESS_CRC: Final = struct.Struct("<IQqqd")
 
 
 class _Shape:
@@ -54,7 +61,7 @@ class _Shape:
     __slots__ = ("pack", "size", "tag")
 
     def __init__(self, number: int, width: int) -> None:
-        row = struct.Struct(f"<IQqqq{width}d")
+        row = struct.Struct(f"<IQqqd{width}d")
         self.pack: Callable[..., bytes] = row.pack
         self.size = row.size + 4
         self.tag = number << 8 | ROW
@@ -75,7 +82,6 @@ class Shard:
         "_number",
         "_offset",
         "_retry_at",
-        "_segment",
         "_seq",
         "_shape_count",
         "_shapes",
@@ -100,9 +106,9 @@ class Shard:
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._failure: OSError | None = None
         self._retry_at = 0.0
-        self._segment: Segment | None = None
+        self._bytes, self._words = _UNMAPPED
         self._capacity = self._offset = 0
-        self._new_segment(0)
+        self._new_segment(0, self._seq)
 
     def row(self, step: int, values: Mapping[str, float]) -> None:
         """Append one row of scalars.
@@ -110,35 +116,34 @@ class Shard:
         Raises TypeError, OverflowError or struct.error, and appends nothing, when a value is not a number or the
         step not a 64-bit integer; OSError when there is no room for another segment.
         """
-        lock = self._lock
         names = tuple(values)
-        try:
-            # Inside the try, unlike with `with`: an interrupt between the two would leave the lock held.
-            lock.acquire()
-            while True:
-                shape = self._shapes.get(names)
-                if shape is None:
-                    shape = self._declare(names)
-                seq = self._seq
-                record = shape.pack(shape.size, shape.tag, seq, step, time_ns(), *values.values())
-                crc = crc32(record)
-                offset = self._offset
-                end = offset + shape.size
-                if end > self._capacity:
-                    self._new_segment(shape.size)
-                elif self._seq == seq:
-                    self._seq = seq + 1
-                    self._offset = end
-                    self._bytes[offset + 4 : end] = record
-                    self._words[offset >> 2] = crc
-                    return
-        finally:
-            lock.release()
+        while True:
+            seq = self._seq
+            try:
+                shape = self._shapes[names]
+            except KeyError:
+                self._declare(names)
+                continue
+            offset = self._offset
+            end = offset + shape.size
+            if end > self._capacity:
+                self._new_segment(shape.size, seq)
+                continue
+            data, words = self._bytes, self._words
+            record = shape.pack(shape.size, shape.tag, seq, step, now(), *values.values())
+            crc = crc32(record)
+            # fmt: off
+            if self._seq == seq: self._seq, self._offset = seq + 1, end  # noqa: E701  (one line: see above)
+            # fmt: on
+            else:
+                continue
+            data[offset + 4 : end] = record
+            words[offset >> 2] = crc
+            return
 
     def record(self, kind: int, step: int, payload: bytes) -> None:
         """Append an event or a rich record."""
-        with self._lock:
-            self._append(kind, step, payload)
+        self._append(kind, step, payload)
 
     def event(self, step: int, event: Mapping[str, Any]) -> None:
         """Append an event: a JSON object with a "type"."""
@@ -154,12 +159,10 @@ class Shard:
         with self._lock:
             self._failure, self._retry_at = OSError("the journal is closed"), float("inf")
             self._capacity = 0
-            if self._segment is not None:
-                del self._bytes, self._words
-                self._segment.close()
-                self._segment = None
+            self._seq += 1
+            self._bytes, self._words = _UNMAPPED
 
-    def _declare(self, names: tuple[str, ...]) -> _Shape:
+    def _declare(self, names: tuple[str, ...]) -> None:
         for name in names:
             if type(name) is not str:
                 raise TypeError(f"a metric's name must be a string, not {name!r} ({type(name).__name__})")
@@ -167,56 +170,74 @@ class Shard:
         number = self._shape_count
         self._shape_count = number + 1
         shape = _Shape(number, len(names))
+        # A new segment comes with a new dict: should one come in between, the shape is declared once more there.
+        shapes = self._shapes
         # With room for a row behind it: a row needs its shape in the same segment.
         self._append(number << 8 | SHAPE, 0, payload, room_behind=shape.size)
-        self._shapes[names] = shape
-        return shape
+        shapes[names] = shape
 
     def _append(self, tag: int, step: int, payload: bytes, *, room_behind: int = 0) -> None:
         length = RECORD_BYTES + len(payload)
         size = align(length)
         while True:
             seq = self._seq
-            record = _HEADER_LESS_CRC.pack(length, tag, seq, step, time_ns()) + payload
-            crc = crc32(record)
             offset = self._offset
             if offset + size + room_behind > self._capacity:
-                self._new_segment(size + room_behind)
-            elif self._seq == seq:
-                self._seq = seq + 1
-                self._offset = offset + size
-                self._bytes[offset + 4 : offset + length] = record
-                self._words[offset >> 2] = crc
-                return
+                self._new_segment(size + room_behind, seq)
+                continue
+            data, words, end = self._bytes, self._words, offset + size
+            record = _HEADER_LESS_CRC.pack(length, tag, seq, step, now()) + payload
+            crc = crc32(record)
+            # fmt: off
+            if self._seq == seq: self._seq, self._offset = seq + 1, end  # noqa: E701  (one line: see above)
+            # fmt: on
+            else:
+                continue
+            data[offset + 4 : offset + length] = record
+            words[offset >> 2] = crc
+            return
 
-    def _new_segment(self, needed: int) -> None:
-        """Go on in a new file with room for a record of `needed` bytes."""
-        if self._failure is not None and time.monotonic() < self._retry_at:
-            raise self._failure.with_traceback(None)
-        # Sealed before its successor exists: a reader that sees the successor takes this one for complete.
-        self._capacity = 0
-        number = self._number = self._number + 1
-        standard = FIRST_SEGMENT_BYTES if self._segment is None else SEGMENT_BYTES
-        header = SegmentHeader(self._seq, self.identity)
-        path = self.directory / segment_name(number)
-        try:
-            segment = Segment(path, header, max(standard, align(HEADER_BYTES + needed + RECORD_BYTES)))
-        except OSError as exc:
-            self._failure, self._retry_at = exc, time.monotonic() + RETRY_AFTER_S
-            raise
-        self._failure = None
-        self._shapes.clear()
-        full = self._segment
-        if self._number == number:
-            self._segment = segment
-            self._bytes, self._words = segment.bytes, segment.words
-            self._offset = HEADER_BYTES
-            self._capacity = segment.size
-            if full is not None:
-                full.close()
-        else:
-            # A signal handler that logs came in between, and its segment is the later one.
-            segment.close()
+    def _new_segment(self, needed: int, seq: int) -> None:
+        """Go on in a new file with room for a record of `needed` bytes, unless somebody did since `seq` was read."""
+        with self._lock:
+            if self._seq != seq:
+                return
+            if self._failure is not None and time.monotonic() < self._retry_at:
+                raise self._failure.with_traceback(None)
+            # Sealed before its successor exists: a reader that sees the successor takes this one for complete.
+            self._capacity, self._seq = 0, seq + 1
+            number = self._number = self._number + 1
+            standard = FIRST_SEGMENT_BYTES if number == 1 else SEGMENT_BYTES
+            header = SegmentHeader(self._seq, self.identity)
+            path = self.directory / segment_name(number)
+            try:
+                segment = Segment(path, header, max(standard, align(HEADER_BYTES + needed + RECORD_BYTES)))
+            except OSError as exc:
+                self._failure, self._retry_at = exc, time.monotonic() + RETRY_AFTER_S
+                raise
+            self._failure = None
+            # A signal handler that logs may have come in between, and its segment is the later one.
+            if self._number == number:
+                # The full one is unmapped when the last thread that still writes to it lets go of it.
+                self._bytes, self._words, self._shapes = segment.bytes, segment.words, {}
+                self._seq, self._offset, self._capacity = self._seq + 1, HEADER_BYTES, segment.size
+
+
+_UNMAPPED: Final = (mmap.mmap(-1, mmap.PAGESIZE), memoryview(b"").cast("I"))
+
+
+if not getattr(sys, "_is_gil_enabled", lambda: True)():
+    _row, _append = Shard.row, Shard._append
+
+    def _locked_row(self: Shard, step: int, values: Mapping[str, float]) -> None:
+        with self._lock:
+            _row(self, step, values)
+
+    def _locked_append(self: Shard, tag: int, step: int, payload: bytes, *, room_behind: int = 0) -> None:
+        with self._lock:
+            _append(self, tag, step, payload, room_behind=room_behind)
+
+    Shard.row, Shard._append = _locked_row, _locked_append  # type: ignore[method-assign]
 
 
 assert RECORD.size == _HEADER_LESS_CRC.size + 4

@@ -317,12 +317,12 @@ class Run:
         if reader is None:
             return tail
         names = {number: shard for shard, (number, _) in self._snapshot.shards.items()}
+        # In this order: reading may move on to a newer version, whose last seqs are the ones that count.
+        found = reader.series(name)
         committed = {names[number]: seq for number, seq in reader.committed().items() if number in names}
         columns = {
-            names.get(found.shard, str(found.shard)): Column(
-                found.seqs, found.steps, found.times, found.values
-            )
-            for found in reader.series(name)
+            names.get(part.shard, str(part.shard)): Column(part.seqs, part.steps, part.times, part.values)
+            for part in found
         }
         for shard, column in tail.items():
             newer = column.after(committed.get(shard, -1))

@@ -1,0 +1,254 @@
+"""Scalars in Lance: `ScalarStore` for the run's writer, `ScalarReader` for everybody else.
+
+    store.append([ScalarColumn("train/loss", 0, seqs, steps, times, values)], {0: last_seq})
+    [column] = reader.series("train/loss")
+
+What a row holds is drawn in `chunks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from .chunks import LISTS, SCHEMA, Points, Series, decode, encode, merge
+from .lance import Session
+from .snapshot import Snapshot, Snapshots
+from .store import Store, highest
+
+__all__ = ["ScalarColumn", "ScalarReader", "ScalarStore", "ScalarSummary"]
+
+Int64 = NDArray[np.int64]
+Float64 = NDArray[np.float64]
+
+
+class ScalarColumn(NamedTuple):
+    """Hold points of one metric of one shard in log order: four arrays; `times` in µs since 1970 UTC."""
+
+    metric: str
+    shard: int
+    seqs: Int64
+    steps: Int64
+    times: Int64
+    values: Float64
+
+    def after(self, seq: int) -> ScalarColumn:
+        """Return the points with a higher seq."""
+        keep = self.seqs > seq
+        if keep.all():
+            return self
+        points = (self.seqs[keep], self.steps[keep], self.times[keep], self.values[keep])
+        return ScalarColumn(self.metric, self.shard, *points)
+
+
+class ScalarSummary(NamedTuple):
+    """Summarise the n points of a metric of one shard, in the words of `chunks`; times in µs since 1970 UTC.
+
+    `vmin`, `vmax`, `vsum` and `last` are of finite values; without any, `vsum` is 0 and the others are nan.
+    """
+
+    metric: str
+    shard: int
+    n: int
+    n_nonfinite: int
+    vmin: float
+    vmax: float
+    vsum: float
+    last: float
+    seq_lo: int
+    step_lo: int
+    step_hi: int
+    time_lo: int
+    time_hi: int
+
+
+class ScalarStore(Store):
+    """One writer's scalars. Only the process that holds the run's lock may open it."""
+
+    schema = SCHEMA
+    keys = ("metric", "shard", "seq_hi", "ord_lo", "n")
+    weight = "n"
+
+    def append(self, columns: Sequence[ScalarColumn], seq_hi: Mapping[int, int]) -> None:
+        """Commit one flush; when this returns, it is on the disk.
+
+        Points up to the committed seq of their shard are there already and are left out, so a flush may be
+        tried again after an OSError, also with more in it.
+
+        Arguments:
+            columns: At most one for each metric of each shard.
+            seq_hi: For each shard the seq of the last record of the flush, whatever that record held.
+
+        """
+        ledger = self._ledger()
+        committed = ledger.committed
+        columns = [
+            column.after(committed[c.shard]) if (c := column).shard in committed else c for column in columns
+        ]
+        columns = [column for column in columns if len(column.seqs)]
+        if not columns:
+            return
+        names = [(column.shard, column.metric) for column in columns]
+        series = Series(
+            metrics=[column.metric for column in columns],
+            shards=np.array([column.shard for column in columns], dtype=np.int16),
+            seq_hi=np.array([seq_hi[column.shard] for column in columns], dtype=np.int64),
+            ord_lo=np.array([ledger.next_ordinal.get(name, 0) for name in names], dtype=np.int64),
+            lengths=np.array([len(column.seqs) for column in columns], dtype=np.int64),
+        )
+        self._append(
+            encode(series, Points(*map(np.concatenate, zip(*(c[2:] for c in columns), strict=True))))
+        )
+        for name, start, length in zip(names, series.ord_lo.tolist(), series.lengths.tolist(), strict=True):
+            ledger.next_ordinal[name] = start + length
+
+    def _merged(self, table: pa.Table) -> pa.Table:
+        return merge(table)
+
+    def _next_ordinals(self, keys: pa.Table) -> dict[tuple[int, str], int]:
+        ends = pc.add(keys["ord_lo"], keys["n"])
+        grouped = pa.table([keys["shard"], keys["metric"], ends], names=["shard", "metric", "end"])
+        grouped = grouped.group_by(["shard", "metric"]).aggregate([("end", "max")])
+        names = zip(grouped["shard"].to_pylist(), grouped["metric"].to_pylist(), strict=True)
+        return dict(zip(names, grouped["end_max"].to_pylist(), strict=True))
+
+
+class ScalarReader:
+    """The scalars of a run, of all its writers, as of the last `refresh`. For one thread at a time.
+
+    Arguments:
+        directory: `<run>/scalars`. It need not exist yet.
+        session: Lance's caches, where several readers are to share them.
+
+    """
+
+    KEYS = ("metric", "shard", "seq_lo", "seq_hi", "ord_lo", "n", "step_lo", "time_lo")
+    STATISTICS = ("n_nonfinite", "vmin", "vmax", "vsum", "last", "step_hi", "time_hi")
+
+    def __init__(self, directory: Path, *, session: Session | None = None) -> None:
+        self._snapshots = Snapshots(directory, self.KEYS, session)
+
+    @property
+    def version(self) -> str:
+        """Return a word that differs whenever there is something else to be read."""
+        return self._snapshots.version
+
+    def refresh(self) -> bool:
+        """Look for new points; return whether there may be any. Takes well under a millisecond."""
+        return self._snapshots.refresh()
+
+    def committed(self) -> dict[int, int]:
+        """Return the highest committed seq of each shard.
+
+        Reading a series may move to a newer version. Ask after it, where the two must agree.
+        """
+        return self._snapshots.read(_committed)
+
+    def series(self, metric: str, *, after: Mapping[int, int] | None = None) -> list[ScalarColumn]:
+        """Return the points of a metric in log order, one column for each shard; [] when there are none.
+
+        Arguments:
+            metric: Its name.
+            after: Of a shard only points after this seq are wanted. Chunks before it are not read.
+
+        """
+        since = dict(after or {})
+        parts = self._snapshots.read(
+            lambda all_: [part for one in all_ for part in _columns(one, metric, since)]
+        )
+        shards = sorted({part.shard for part in parts})
+        columns = [_joined([part for part in parts if part.shard == shard]) for shard in shards]
+        columns = [
+            column.after(since[column.shard]) if column.shard in since else column for column in columns
+        ]
+        return [column for column in columns if len(column.seqs)]
+
+    def metrics(self) -> list[ScalarSummary]:
+        """Return the summary of each metric of each shard, from the statistics of the chunks alone.
+
+        A point that two writers committed counts twice here.
+        """
+        columns = [*self.KEYS, *self.STATISTICS]
+        tables = self._snapshots.read(lambda all_: [one.scan(columns) for one in all_])
+        if not tables:
+            return []
+        rows = pa.concat_tables(tables).sort_by([("seq_lo", "ascending"), ("ord_lo", "ascending")])
+        return sorted(_summaries(rows), key=lambda summary: (summary.shard, summary.seq_lo, summary.metric))
+
+
+def _committed(snapshots: Iterable[Snapshot]) -> dict[int, int]:
+    tables = [snapshot.keys().select(["shard", "seq_hi"]) for snapshot in snapshots]
+    return highest(pa.concat_tables(tables)) if tables else {}
+
+
+def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[ScalarColumn]:
+    """Return what one dataset has of a metric, a column for each shard, in order."""
+    keys = snapshot.keys()
+    found = np.flatnonzero(pc.equal(keys["metric"], metric).to_numpy())
+    shards, ord_lo, seq_hi, n = (keys[name].to_numpy()[found] for name in ("shard", "ord_lo", "seq_hi", "n"))
+    wanted = np.ones(len(found), dtype=bool)
+    for shard, seq in since.items():
+        wanted &= (shards != shard) | (seq_hi > seq)
+    order = np.lexsort((ord_lo, shards))
+    order = order[wanted[order]]
+    if not len(order):
+        return []
+    chunks = keys.take(pa.array(found[order]))
+    lists = snapshot.take(found[order], LISTS)
+    for name in LISTS:
+        chunks = chunks.append_column(name, lists[name])
+    points = decode(chunks)
+    shards, n = shards[order], n[order]
+    heads = np.flatnonzero(np.diff(shards, prepend=shards[0] - 1))
+    cuts = np.cumsum(np.add.reduceat(n, heads, dtype=np.int64))[:-1]
+    pieces = zip(*(np.split(array, cuts) for array in points), strict=True)
+    return [
+        ScalarColumn(metric, int(shard), *piece) for shard, piece in zip(shards[heads], pieces, strict=True)
+    ]
+
+
+def _joined(columns: list[ScalarColumn]) -> ScalarColumn:
+    """Join what several datasets have of one shard. A point that two writers committed is one point."""
+    if len(columns) == 1:
+        return columns[0]
+    points = [np.concatenate(arrays) for arrays in zip(*(column[2:] for column in columns), strict=True)]
+    _, first = np.unique(points[0], return_index=True)
+    return ScalarColumn(columns[0].metric, columns[0].shard, *(array[first] for array in points))
+
+
+def _summaries(rows: pa.Table) -> list[ScalarSummary]:
+    rows = rows.set_column(rows.schema.get_field_index("time_lo"), "time_lo", _integers(rows["time_lo"]))
+    rows = rows.set_column(rows.schema.get_field_index("time_hi"), "time_hi", _integers(rows["time_hi"]))
+    wanted = {
+        "n": "sum",
+        "n_nonfinite": "sum",
+        "vmin": "min",
+        "vmax": "max",
+        "vsum": "sum",
+        "last": "last",
+        "seq_lo": "min",
+        "step_lo": "min",
+        "step_hi": "max",
+        "time_lo": "min",
+        "time_hi": "max",
+    }
+    # "last" wants its rows in order, which only one thread keeps.
+    grouped = rows.group_by(["metric", "shard"], use_threads=False).aggregate(list(wanted.items()))
+    columns = [grouped[name].to_pylist() for name in ("metric", "shard")]
+    columns += [
+        pc.fill_null(grouped[f"{name}_{how}"], _NONE.get(name, 0)).to_pylist() for name, how in wanted.items()
+    ]
+    return [ScalarSummary(*row) for row in zip(*columns, strict=True)]
+
+
+_NONE = dict.fromkeys(("vmin", "vmax", "last"), float("nan"))
+
+
+def _integers(times: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([times.combine_chunks().view(pa.int64())])
