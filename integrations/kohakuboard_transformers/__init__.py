@@ -1,0 +1,5 @@
+"""Log transformers training to KohakuBoard: `Trainer(callbacks=[KohakuBoardCallback()])`."""
+
+from .callback import KohakuBoardCallback
+
+__all__ = ["KohakuBoardCallback"]

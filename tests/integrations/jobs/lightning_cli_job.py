@@ -1,0 +1,9 @@
+"""A LightningCLI program, which writes its config.yaml into the log directory."""
+
+from __future__ import annotations
+
+from lightning.pytorch.cli import LightningCLI
+from lightning.pytorch.demos.boring_classes import BoringModel
+
+if __name__ == "__main__":
+    LightningCLI(BoringModel)

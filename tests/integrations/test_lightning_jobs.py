@@ -1,0 +1,173 @@
+"""How jobs end, and what several processes make together: real scripts, signals and launchers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kohakuboard.reader import Run, Workspace
+
+ReadRun = Callable[[], Run]
+StartJob = Callable[..., "subprocess.Popen[str]"]
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def output(job: subprocess.Popen[str]) -> str:
+    printed, _ = job.communicate(timeout=100)
+    return printed
+
+
+def logged_steps(run: Run) -> list[int]:
+    return [int(step) for step in run.series("train/loss").step]
+
+
+def test_a_script_that_raises_is_failed_with_its_traceback(start_job: StartJob, only_run: ReadRun) -> None:
+    printed = output(start_job("lightning_job.py", "--end", "error"))
+    run = only_run()
+    assert run.status == "failed", printed
+    assert run.error is not None
+    assert run.error.startswith("Traceback")
+    assert "ValueError: the loss exploded" in run.error
+    assert logged_steps(run) == list(range(7))
+
+
+def test_a_killed_job_is_crashed_and_keeps_all_that_was_logged(
+    start_job: StartJob, only_run: ReadRun
+) -> None:
+    job = start_job("lightning_job.py", "--steps", 1_000_000)
+    assert job.stdout is not None
+    for line in job.stdout:
+        if line.startswith("logged 50"):  # printed in step 50: those before it were logged
+            break
+    job.kill()
+    job.wait()
+    wait_for(lambda: only_run().status == "crashed")
+    run = only_run()
+    assert logged_steps(run)[:50] == list(range(50))
+    series = run.series("train/step")
+    assert [int(value) for value in series.value] == [int(step) for step in series.step]
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not become so"
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_fork"])
+def test_two_processes_make_one_run(strategy: str, start_job: StartJob, only_run: ReadRun) -> None:
+    job = start_job("lightning_job.py", "--strategy", strategy, "--devices", 2, "--steps", 10)
+    printed = output(job)
+    assert job.returncode == 0, printed
+    run = only_run()
+    assert logged_steps(run) == list(range(10))
+    assert len(run.series("test/loss").value) == 1
+    assert run.status == "finished"
+    assert run.config["world"] == 2
+
+
+@pytest.mark.slow
+def test_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    job = start_job("lightning_job.py", "--strategy", "ddp", "--devices", 2, "--steps", 10, launcher=launcher)
+    printed = output(job)
+    assert job.returncode == 0, printed
+    assert logged_steps(only_run()) == list(range(10))
+    assert only_run().status == "finished"
+
+
+@pytest.mark.slow
+def test_an_error_in_a_spawned_process_is_told_by_the_one_that_waits(
+    start_job: StartJob, only_run: ReadRun
+) -> None:
+    """Only the parent's `finalize` is called, and it never opened the run."""
+    job = start_job("lightning_job.py", "--strategy", "ddp_spawn", "--devices", 2, "--end", "error on rank 1")
+    printed = output(job)
+    assert job.returncode != 0
+    run = only_run()
+    assert run.status == "failed", printed
+    assert "rank 1 exploded" in (run.error or "")
+    assert logged_steps(run)[:7] == list(range(7))
+
+
+@pytest.mark.slow
+def test_a_lightning_cli_program_runs_twice_and_shows_every_option(start_job: StartJob, root: Path) -> None:
+    """It writes config.yaml into the trainer's log_dir, and refuses to write over one."""
+    pytest.importorskip("jsonargparse")
+    logger = "kohakuboard.lightning.KohakuBoardLogger"
+    fit = [
+        *(
+            "fit",
+            "--trainer.logger",
+            logger,
+            "--trainer.logger.name",
+            "cli",
+            "--trainer.logger.tags",
+            "[a, b]",
+        ),
+        *(
+            "--trainer.max_steps",
+            "2",
+            "--trainer.enable_progress_bar",
+            "false",
+            "--trainer.accelerator",
+            "cpu",
+        ),
+    ]
+    jobs = [start_job("lightning_cli_job.py", *fit) for _ in range(2)]
+    shown = output(start_job("lightning_cli_job.py", "fit", "--trainer.logger.help", logger))
+    for job in jobs:
+        printed = output(job)
+        assert job.returncode == 0, printed
+    runs = Workspace(root).runs()
+    assert [run.project for run in runs] == ["cli", "cli"]
+    assert all((run.path / "config.yaml").is_file() for run in runs)
+    assert runs[0].tags == ["a", "b"]
+    for words in ("--trainer.logger.project", "Words to find the run by", "Root of all projects"):
+        assert words in " ".join(shown.split())
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    paths = [str(REPOSITORY), str(REPOSITORY / "integrations")]
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+@pytest.mark.slow
+def test_the_older_copy_alone_is_enough_and_the_other_is_not_imported() -> None:
+    pytest.importorskip("pytorch_lightning")
+    done = python(
+        "sys.modules['lightning'] = None\n"
+        "from kohakuboard.lightning import KohakuBoardLogger\n"
+        "import pytorch_lightning as pl\n"
+        "assert issubclass(KohakuBoardLogger, pl.loggers.Logger)\n"
+        "assert 'lightning.pytorch' not in sys.modules\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("framework", ["lightning", "transformers", "accelerate"])
+def test_without_the_framework_the_pip_line_is_named(framework: str) -> None:
+    names = (framework, "pytorch_lightning", "lightning_fabric", "lightning_utilities")
+    done = python(f"sys.modules.update(dict.fromkeys({names!r}))\nimport kohakuboard.{framework}")
+    assert f'pip install "kohakuboard[{framework}]"' in done.stderr
+
+
+def test_the_core_imports_no_framework() -> None:
+    done = python(
+        "import kohakuboard\n"
+        "print(sorted({'torch', 'lightning', 'transformers', 'accelerate'} & set(sys.modules)))"
+    )
+    assert done.stdout.strip() == "[]", done.stderr
