@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from kohakuboard import Board
+from kohakuboard.reader import open_run
+from kohakuboard_viewer.columns import MEDIA_TYPE, decode
+
+WriteRun = Callable[..., Path]
+
+
+def url_of(path: Path) -> str:
+    return f"/run/{path.parent.name}/{path.name}"
+
+
+def log_loss(board: Board) -> None:
+    for step in range(5000):
+        board.log(step=step, loss=math.nan if step == 1234 else math.sin(step / 100) + 10 * (step == 4321))
+
+
+@pytest.fixture
+def run(write_run: WriteRun) -> Path:
+    return write_run("one", log_loss)
+
+
+@pytest.fixture
+def series(client: TestClient, run: Path) -> Callable[..., tuple[dict[str, Any], dict[str, Any]]]:
+    def fetch(**query: str | float) -> tuple[dict[str, Any], dict[str, Any]]:
+        answer = client.get(f"{url_of(run)}/series", params={"metric": "loss", **query})
+        assert answer.headers["content-type"] == MEDIA_TYPE
+        return decode(answer.content)
+
+    return fetch
+
+
+def test_a_whole_series_comes_in_about_one_bucket_a_pixel(series: Callable[..., Any]) -> None:
+    columns, header = series(width=400)
+    assert 400 <= len(columns["mean"]) <= 801
+    assert columns["high"].max() > 9
+    assert columns["count"].sum() == 5000
+    assert columns["nonfinite"].sum() == 1
+    assert (header["points"], header["x_first"], header["x_last"]) == (5000, 0, 4999)
+    assert header["live"] is False
+
+
+def test_a_window_comes_exactly(series: Callable[..., Any], run: Path) -> None:
+    columns, header = series(lo=4300, hi=4340, width=400)
+    stored = open_run(run).series("loss")
+    assert columns["x_lo"].tolist() == list(range(4299, 4342))
+    np.testing.assert_array_equal(columns["mean"], stored.value[4299:4342])
+    assert (header["lo"], header["hi"]) == (4300, 4340)
+
+
+def test_times_are_in_seconds(series: Callable[..., Any], run: Path) -> None:
+    times = open_run(run).series("loss").time.astype(np.int64) / 1e6
+    columns, header = series(x="wall", width=8000)
+    np.testing.assert_allclose(columns["x_lo"], times, rtol=0, atol=1e-6)
+    middle = (header["x_first"] + header["x_last"]) / 2
+    part, _ = series(x="wall", lo=middle, width=8000)
+    assert len(part["x_lo"]) < 5000
+    relative, _ = series(x="relative", width=8000)
+    np.testing.assert_allclose(np.diff(relative["x_lo"]), np.diff(times), atol=1e-5)
+
+
+def test_a_window_beside_the_curve_is_empty_but_for_a_neighbour(series: Callable[..., Any]) -> None:
+    columns, header = series(lo=6000, hi=7000)
+    assert columns["x_lo"].tolist() == [4999]
+    assert (header["lo"], header["hi"]) == (6000, 7000)
+
+
+def test_the_smoothed_line_comes_where_it_was_asked_for(series: Callable[..., Any]) -> None:
+    assert "smooth" not in series()[0]
+    assert np.ptp(series(smooth=0.99)[0]["smooth"]) < np.ptp(series()[0]["mean"])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"x": "epoch"},
+        {"lo": "abc"},
+        {"hi": "nan"},
+        {"lo": "1e999"},
+        {"width": "0"},
+        {"width": "1000000"},
+        {"smooth": "1"},
+        {"smooth": "-0.5"},
+    ],
+)
+def test_a_request_that_makes_no_sense_is_told_why(
+    client: TestClient, run: Path, query: dict[str, str]
+) -> None:
+    answer = client.get(f"{url_of(run)}/series", params={"metric": "loss", **query})
+    assert answer.status_code == 400
+    assert next(iter(query)) in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "query", [{"lo": "-1e300", "hi": "1e300"}, {"lo": "50", "hi": "3"}, {"x": "wall", "hi": "1e18"}]
+)
+def test_any_window_is_answered(client: TestClient, run: Path, query: dict[str, str]) -> None:
+    assert client.get(f"{url_of(run)}/series", params={"metric": "loss", **query}).status_code == 200
+
+
+@pytest.mark.parametrize("part", ["series", "sparkline.svg"])
+def test_a_metric_that_is_not_there_is_named_with_its_neighbours(
+    client: TestClient, run: Path, part: str
+) -> None:
+    answer = client.get(f"{url_of(run)}/{part}", params={"metric": "los"})
+    assert answer.status_code == 404
+    assert "did you mean 'loss'" in answer.json()["error"]
+
+
+@pytest.mark.parametrize("part", ["series?metric=loss", "sparkline.svg?metric=loss", "version"])
+def test_what_is_unchanged_costs_a_304(client: TestClient, run: Path, part: str) -> None:
+    first = client.get(f"{url_of(run)}/{part}")
+    again = client.get(f"{url_of(run)}/{part}", headers={"if-none-match": first.headers["etag"]})
+    assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
+    other = client.get(f"{url_of(run)}/{part}", headers={"if-none-match": '"something", "else"'})
+    assert other.status_code == 200
+
+
+def test_the_version_of_a_live_run_moves_with_it(client: TestClient, root: Path) -> None:
+    with Board("live", base_dir=root, capture_output=False) as board:
+        board.log(loss=1.0)
+        first = client.get(f"{url_of(board.path)}/version")
+        board.log(loss=2.0)
+        second = client.get(f"{url_of(board.path)}/version", headers={"if-none-match": first.headers["etag"]})
+        _, header = decode(client.get(f"{url_of(board.path)}/series?metric=loss").content)
+    ended = client.get(f"{url_of(board.path)}/version").json()
+    assert first.json()["live"] is True
+    assert second.status_code == 200
+    assert second.json()["version"] != first.json()["version"]
+    assert (header["points"], header["live"]) == (2, True)
+    assert (ended["live"], ended["status"]) == (False, "finished")
+
+
+def test_the_version_of_a_list_moves_with_its_runs(client: TestClient, write_run: WriteRun) -> None:
+    first = client.get("/version").json()["version"]
+    path = write_run("one", project="a")
+    second = client.get("/version").json()["version"]
+    assert first != second
+    assert client.get("/version?project=b").json()["version"] == first
+    assert client.get(f"/version?project={path.parent.name}").json()["version"] == second
+
+
+def test_a_sparkline_has_the_size_that_was_asked_for(client: TestClient, run: Path) -> None:
+    svg = client.get(f"{url_of(run)}/sparkline.svg?metric=loss&width=300&height=90").text
+    assert svg.startswith("<svg")
+    assert 'viewBox="0 0 300 90"' in svg

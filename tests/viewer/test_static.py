@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import kohakuboard_viewer
+
+PACKAGE = Path(kohakuboard_viewer.__file__).parent
+STATIC = PACKAGE / "static"
+
+# As published: npm pack uplot@1.6.32, files dist/uPlot.iife.min.js and dist/uPlot.min.css.
+UPLOT = {
+    "uPlot-1.6.32.iife.min.js": "19c8d4c6ad88929a79f4ae49d6f7161566dfd0ba3d15cc495e974f787eb78f1f",
+    "uPlot-1.6.32.min.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
+}
+
+
+@pytest.mark.parametrize("name", UPLOT)
+def test_uplot_is_as_published(name: str) -> None:
+    assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == UPLOT[name]
+
+
+def test_its_licence_lies_beside_it() -> None:
+    assert "MIT" in (STATIC / "uPlot-1.6.32.LICENSE").read_text()
+
+
+def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -> None:
+    texts = [path.read_text() for path in PACKAGE.glob("templates/*.html")]
+    texts += [path.read_text() for path in STATIC.glob("*.js") if path.name not in UPLOT]
+    found = {
+        name for text in texts for name in re.findall(r'(?:/static/|from "\./|import "\./)([\w.-]+)', text)
+    }
+    assert {"run.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
+    for name in found:
+        assert client.get(f"/static/{name}").status_code == 200, name
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("run.js", "text/javascript"), ("style.css", "text/css"), ("icons.svg", "image/svg+xml")],
+)
+def test_browsers_ask_again_and_fetch_only_what_changed(client: TestClient, name: str, kind: str) -> None:
+    answer = client.get(f"/static/{name}")
+    assert answer.headers["content-type"].startswith(kind)
+    assert answer.headers["cache-control"] == "no-cache"
+    assert client.get(f"/static/{name}", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def test_every_status_has_an_icon_and_a_colour() -> None:
+    icons, style = (STATIC / "icons.svg").read_text(), (STATIC / "style.css").read_text()
+    known = ("running", "finished", "failed", "interrupted", "killed", "preempted", "crashed", "unreadable")
+    for status in known:
+        assert f'id="{status}"' in icons
+        assert f".status-{status}" in style

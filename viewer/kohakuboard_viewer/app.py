@@ -1,0 +1,94 @@
+"""Put the viewer together: routes, the guard around them, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from kohakuboard.errors import KohakuBoardError
+
+from .data import Data
+from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
+from .pages import Pages
+from .shelf import Shelf
+
+__all__ = ["create_app"]
+
+STATIC: Final = Path(__file__).parent / "static"
+
+# The host under which starlette's TestClient calls.
+_TEST_HOST: Final = "testserver"
+_RUN: Final = "/run/{project}/{run_id}"
+
+
+def create_app(
+    root: Path, *, project: str | None = None, hosts: Iterable[str] = (*LOCAL_HOSTS, _TEST_HOST)
+) -> Starlette:
+    """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
+    shelf = Shelf(Path(root), project)
+    pages, data = Pages(shelf), Data(shelf)
+    errors = _Errors(pages)
+    return Starlette(
+        routes=[
+            Route("/", pages.runs),
+            Route("/p/{project}", pages.runs),
+            Route("/version", data.runs_version),
+            Route(_RUN, pages.run),
+            Route(f"{_RUN}/series", data.series),
+            Route(f"{_RUN}/sparkline.svg", data.sparkline),
+            Route(f"{_RUN}/version", data.run_version),
+            Mount("/static", _Static(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, hosts=tuple(hosts))],
+        exception_handlers={
+            HTTPException: errors.http,
+            KohakuBoardError: errors.not_found,
+            Exception: errors.unforeseen,
+        },
+    )
+
+
+class _Static(StaticFiles):
+    """Serve files that browsers ask about each time, and fetch only when they changed."""
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+class _Errors:
+    """Answer with an error in the form that was asked for: a page for people, JSON for scripts."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def http(self, request: Request, exc: Exception) -> Response:
+        """Answer for what a route refused, or for a route that is not there."""
+        assert isinstance(exc, HTTPException)
+        message = f"There is no page {request.url.path!r}." if exc.detail == "Not Found" else exc.detail
+        return self._answer(request, exc.status_code, message, dict(exc.headers or {}))
+
+    def not_found(self, request: Request, exc: Exception) -> Response:
+        """Answer for a run or a metric that is not there."""
+        return self._answer(request, 404, str(exc), {})
+
+    def unforeseen(self, request: Request, exc: Exception) -> Response:
+        """Answer for a failure of ours; the server's log has the traceback."""
+        message = f"{type(exc).__name__}: {exc}"
+        # This answer is given outside of the guard, which would have put them on.
+        return self._answer(request, 500, message, dict(SECURITY_HEADERS))
+
+    def _answer(self, request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
+        if "text/html" in request.headers.get("accept", ""):
+            return self._pages.failure(status, message, headers)
+        return JSONResponse({"error": message}, status, headers)

@@ -1,0 +1,134 @@
+"""Put runs into the words and numbers that a page shows."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+__all__ = [
+    "duration",
+    "flatten",
+    "has_words",
+    "main_metrics",
+    "moment",
+    "namespace",
+    "number",
+    "split_words",
+    "text",
+]
+
+_THOUSANDS: Final = "\u202f"  # a narrow space that does not break: 1 000 000
+_EMPTY: Final = "–"
+_LONGEST_TEXT: Final = 2000
+
+_VALIDATION: Final = re.compile(r"(^|[/_.\- ])(val|valid|validation|eval|test)([/_.\- ]|$)", re.IGNORECASE)
+_QUALITY: Final = re.compile(
+    r"loss|acc|f1|auc|iou|bleu|rouge|wer|ppl|perplexity|mse|mae|psnr|ssim|fid|score|reward|return",
+    re.IGNORECASE,
+)
+_ASIDE: Final = re.compile(
+    r"^(system|time|timer|perf)/|(^|[/_.\- ])(lr|epoch|step|grad|norm|time)", re.IGNORECASE
+)
+
+
+def number(value: object) -> str:
+    """Return a number with about five significant digits, as static/format.js does; other values as text."""
+    if value is None:
+        return _EMPTY
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return text(value)
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", _THOUSANDS)
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("∞" if value > 0 else "-∞")
+    size = abs(value)
+    if (size < 1e9 and value.is_integer()) or 1e4 <= size < 1e6:
+        return f"{value:,.0f}".replace(",", _THOUSANDS)
+    if 1e-4 <= size < 1e4:
+        return f"{value:.5g}"
+    mantissa, _, exponent = f"{value:.4e}".partition("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in its two largest units."""
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    hours = whole // 3600
+    return f"{hours} h {whole // 60 % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def moment(when: datetime, now: datetime) -> str:
+    """Return a time as people say it at `now`, in now's time zone; a dash for 1970, which means unknown."""
+    local = when.astimezone(now.tzinfo)
+    if local.year <= 1970:
+        return _EMPTY
+    if local.date() == now.date():
+        return f"today {local:%H:%M}"
+    return f"{local.day} {local:%b %H:%M}" if local.year == now.year else f"{local.day} {local:%b %Y}"
+
+
+def text(value: object) -> str:
+    """Return a value of a config or an environment as text, JSON where it is a list."""
+    if isinstance(value, str):
+        shown = value
+    elif isinstance(value, float):
+        shown = repr(value)
+    else:
+        shown = json.dumps(value, ensure_ascii=False, default=str)
+    return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " …"
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings as ("optimizer.lr", "0.001"); a list is one leaf."""
+    for key, value in values.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            yield from flatten(value, f"{path}.")
+        else:
+            yield path, text(value)
+
+
+def split_words(query: str) -> list[str]:
+    """Return the words of a filter in lower case."""
+    return query.lower().split()
+
+
+def has_words(words: Iterable[str], *texts: str | None) -> bool:
+    """Tell whether every word occurs in one of the texts."""
+    whole = "\n".join(text for text in texts if text).lower()
+    return all(word in whole for word in words)
+
+
+def namespace(name: str) -> str:
+    """Return what a metric is grouped by: its name up to the first "/"; "" for a name without one."""
+    head, slash, _ = name.partition("/")
+    return head if slash else ""
+
+
+def main_metrics(runs: Sequence[Iterable[str]], limit: int) -> list[str]:
+    """Choose the columns of a table of runs out of the names of each run's metrics.
+
+    Of the metrics that at least half as many runs have as have the commonest one: validation before training,
+    losses and scores before the rest, the commoner first. Learning rates, times and system metrics only if
+    nothing else is.
+    """
+    counts = Counter(name for names in runs for name in names)
+    if not counts:
+        return []
+    commonest = max(counts.values())
+    shared = [name for name, count in counts.items() if 2 * count >= commonest]
+    telling = [name for name in shared if not _ASIDE.search(name)] or shared
+    return sorted(telling, key=lambda name: (*_importance(name), -counts[name]))[:limit]
+
+
+def _importance(name: str) -> tuple[bool, bool]:
+    return not _VALIDATION.search(name), not _QUALITY.search(name)

@@ -1,0 +1,217 @@
+"""Reduce a curve of any length to a few buckets a pixel without losing an extreme.
+
+x is whole numbers: steps, indices, or microseconds. A bucket is 2^k wide and starts at a multiple of 2^k,
+whatever window is asked for. From that follows all the rest:
+
+* The buckets of a live curve stay where they are when points are added or the window moves: nothing wobbles.
+* Curves drawn together share one grid.
+* The buckets of 2^(k+1) are pairs of those of 2^k, so whole levels are built once, each from the finer one,
+  and kept. A window of a large curve is then a slice: 1M points, warm, in 0.1 ms, where reducing them anew
+  takes 1 ms.
+
+Points may come in any order and share an x: they are sorted by x, and those of the same x stay in log order.
+A value that is not finite is counted, and is no extreme and no part of a mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .smooth import moving_average
+
+__all__ = ["Curve", "Reduction", "bucket_shift"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# A window of more points than this for each bucket is cut out of a kept level, others are reduced.
+_POINTS_PER_BUCKET: Final = 64
+_KEPT_SMOOTHINGS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """Hold B buckets, rising in x. Values are NaN where a bucket has no finite value."""
+
+    x_lo: Ints
+    x_hi: Ints
+    first: Floats
+    last: Floats
+    low: Floats
+    high: Floats
+    mean: Floats
+    smooth: Floats | None
+    count: Ints
+    nonfinite: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Buckets:
+    """Hold B buckets as the B + 1 indices of points between them, and what reduces further by merging."""
+
+    bounds: Ints
+    low: Floats
+    high: Floats
+    total: Floats
+
+    @property
+    def nbytes(self) -> int:
+        return self.bounds.nbytes + self.low.nbytes + self.high.nbytes + self.total.nbytes
+
+    def between(self, begin: int, end: int) -> _Buckets:
+        """Return the buckets that hold the points from begin to end, which are borders."""
+        i, j = np.searchsorted(self.bounds, (begin, end))
+        return _Buckets(self.bounds[i : j + 1], self.low[i:j], self.high[i:j], self.total[i:j])
+
+
+class Curve:
+    """Hold n points of one series against one axis, ready to be reduced.
+
+    x is int64, values float64, both of length n ≥ 1 and in log order.
+    """
+
+    def __init__(self, x: Ints, values: Floats) -> None:
+        if len(x) > 1 and not bool(np.all(x[1:] >= x[:-1])):
+            order = np.argsort(x, kind="stable")
+            x, values = x[order], values[order]
+        self.x = x
+        self._bad = np.flatnonzero(~np.isfinite(values))
+        self._values = values
+        if len(self._bad):
+            self._values = values.copy()
+            self._values[self._bad] = np.nan
+        self._levels: dict[int, _Buckets] = {}
+        self._smoothings: dict[float, Floats] = {}
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def nbytes(self) -> int:
+        """Return how much memory the curve and what it keeps take, in bytes."""
+        arrays = [self.x, self._values, self._bad, *list(self._smoothings.values())]
+        levels = list(self._levels.values())
+        return sum(array.nbytes for array in arrays) + sum(level.nbytes for level in levels)
+
+    def reduce(self, lo: int, hi: int, buckets: int, *, smooth: float = 0.0) -> Reduction:
+        """Return the window lo ≤ x ≤ hi, and the bucket before and after it for the line to leave by.
+
+        Windows of at most `buckets` points come back as they are, one point a bucket; larger ones as
+        `buckets` to 2 × `buckets` of equal width, of which only those that hold points are returned. `smooth`
+        is the weight of the moving average, 0 for none.
+        """
+        first, stop = int(np.searchsorted(self.x, lo, "left")), int(np.searchsorted(self.x, hi, "right"))
+        if stop - first <= buckets:
+            bounds = np.arange(max(first - 1, 0), min(stop + 1, len(self)) + 1)
+            return self._describe(self._fold(bounds), smooth)
+        shift = bucket_shift(lo, hi, buckets)
+        begin, end = self._whole_buckets(first, stop, shift)
+        if end - begin > _POINTS_PER_BUCKET * buckets:
+            return self._describe(self._level(shift).between(begin, end), smooth)
+        return self._describe(self._fold(self._borders(begin, end, shift)), smooth)
+
+    def _whole_buckets(self, first: int, stop: int, shift: int) -> tuple[int, int]:
+        """Widen a range of points to whole buckets, and by one more bucket on each side."""
+        begin = self._bucket_begin(first, shift)
+        end = self._bucket_end(stop - 1, shift)
+        if begin > 0:
+            begin = self._bucket_begin(begin - 1, shift)
+        if end < len(self):
+            end = self._bucket_end(end, shift)
+        return begin, end
+
+    def _bucket_begin(self, index: int, shift: int) -> int:
+        return int(np.searchsorted(self.x, int(self.x[index]) >> shift << shift, "left"))
+
+    def _bucket_end(self, index: int, shift: int) -> int:
+        # The last x of the bucket and not the first of the next, which may be beyond int64.
+        return int(np.searchsorted(self.x, ((int(self.x[index]) >> shift) + 1 << shift) - 1, "right"))
+
+    def _borders(self, begin: int, end: int, shift: int) -> Ints:
+        numbers = self.x[begin:end] >> shift
+        return np.concatenate(([begin], begin + 1 + np.flatnonzero(numbers[1:] != numbers[:-1]), [end]))
+
+    def _fold(self, bounds: Ints) -> _Buckets:
+        """Reduce points to buckets; none of them may be empty."""
+        points, starts = self._values[: bounds[-1]], bounds[:-1]
+        return _Buckets(
+            bounds,
+            np.fmin.reduceat(points, starts),
+            np.fmax.reduceat(points, starts),
+            _totals(_without_nan(points) if len(self._bad) else points, starts),
+        )
+
+    def _level(self, shift: int) -> _Buckets:
+        """Return all buckets of one width, made of the coarsest kept level that is finer, else of points."""
+        if (level := self._levels.get(shift)) is None:
+            finer = max((kept for kept in list(self._levels) if kept < shift), default=None)
+            if finer is None:
+                level = self._fold(self._borders(0, len(self), shift))
+            else:
+                level = self._coarsen(self._levels[finer], shift)
+            self._levels[shift] = level
+        return level
+
+    def _coarsen(self, level: _Buckets, shift: int) -> _Buckets:
+        numbers = self.x[level.bounds[:-1]] >> shift
+        starts = np.concatenate(([0], 1 + np.flatnonzero(numbers[1:] != numbers[:-1])))
+        return _Buckets(
+            np.append(level.bounds[starts], len(self)),
+            np.fmin.reduceat(level.low, starts),
+            np.fmax.reduceat(level.high, starts),
+            _totals(level.total, starts),
+        )
+
+    def _describe(self, buckets: _Buckets, smooth: float) -> Reduction:
+        starts, ends = buckets.bounds[:-1], buckets.bounds[1:] - 1
+        count = np.diff(buckets.bounds)
+        nonfinite = np.diff(np.searchsorted(self._bad, buckets.bounds))
+        finite = count - nonfinite
+        averages = self._smoothed_means(buckets.bounds, finite, smooth) if smooth else None
+        return Reduction(
+            x_lo=self.x[starts],
+            x_hi=self.x[ends],
+            first=self._values[starts],
+            last=self._values[ends],
+            low=buckets.low,
+            high=buckets.high,
+            # Rounding and overflow of the sum must not put the mean outside of what it is the mean of.
+            mean=np.clip(_ratio(buckets.total, finite), buckets.low, buckets.high),
+            smooth=averages,
+            count=count,
+            nonfinite=nonfinite,
+        )
+
+    def _smoothed_means(self, bounds: Ints, finite: Ints, weight: float) -> Floats:
+        smoothed = self._smoothings.get(weight)
+        if smoothed is None:
+            smoothed = _without_nan(moving_average(self._values, weight))
+            for oldest in list(self._smoothings)[: 1 - _KEPT_SMOOTHINGS]:
+                self._smoothings.pop(oldest, None)
+            self._smoothings[weight] = smoothed
+        return _ratio(_totals(smoothed[: bounds[-1]], bounds[:-1]), finite)
+
+
+def bucket_shift(lo: int, hi: int, buckets: int) -> int:
+    """Return k of the width 2^k: `buckets` to 2 × `buckets` of them span the window, or they are 1 wide."""
+    return max(((hi - lo) // buckets).bit_length() - 1, 0)
+
+
+def _totals(values: Floats, starts: Ints) -> Floats:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.add.reduceat(values, starts)
+
+
+def _ratio(total: Floats, count: Ints) -> Floats:
+    """Return total / count, NaN where the count is 0."""
+    ratio = np.full(len(total), np.nan)
+    np.divide(total, count, out=ratio, where=count > 0)
+    return ratio
+
+
+def _without_nan(values: Floats) -> Floats:
+    return np.where(np.isnan(values), 0.0, values)

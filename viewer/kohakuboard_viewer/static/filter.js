@@ -1,0 +1,33 @@
+// Filter as one types. The server filters and renders, here as without script; the URL keeps the words.
+
+import { refreshPage } from "./patch.js"
+import { setQuery } from "./view.js"
+
+const form = document.getElementById("filter")
+let latest = new AbortController()
+
+async function apply() {
+  setQuery({ q: form.elements.q.value.trim(), page: null })
+  latest.abort()
+  latest = new AbortController()
+  try {
+    await refreshPage(latest.signal)
+  } catch (error) {
+    if (error.name !== "AbortError") throw error
+  }
+}
+
+if (form) {
+  form.elements.q.addEventListener("input", apply)
+  form.addEventListener("submit", (event) => {
+    event.preventDefault()
+    apply()
+  })
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input, textarea, select, [contenteditable]")
+    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault()
+      form.elements.q.focus()
+    }
+  })
+}
