@@ -103,6 +103,7 @@ def open_viewer(directory: Path, host: str, port: int | None, browser: bool) -> 
     from kohakuboard_viewer.server import serve
 
     place = _find(directory)
+    _recover_in_background(place)
     serve(
         place.workspace.root,
         start_path=place.url_path,
@@ -111,6 +112,21 @@ def open_viewer(directory: Path, host: str, port: int | None, browser: bool) -> 
         open_browser=browser,
         announce=click.echo,
     )
+
+
+def _recover_in_background(place: _Place) -> None:
+    """Store what crashed runs left in their journals, while the pages, which need none of it, are shown already."""
+    import subprocess
+    import sys
+
+    if any(run.status == "crashed" and (run.path / "journal").is_dir() for run in place.runs()):
+        subprocess.Popen(
+            [sys.executable, "-m", "kohakuboard", "recover", str(place.directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 @kobo.command("ls")
@@ -178,6 +194,11 @@ class _Place:
     workspace: Workspace
     project: str | None
     run: Run | None
+
+    @property
+    def directory(self) -> Path:
+        """The directory itself."""
+        return self.run.path if self.run is not None else self.workspace.root / (self.project or "")
 
     @property
     def url_path(self) -> str:

@@ -7,6 +7,7 @@
     ├── RunNotFoundError      a workspace has no such run
     ├── AmbiguousRunError     a prefix fits several runs
     ├── MetricNotFoundError   a run has no such series
+    ├── DamagedSeriesError    a series was logged, and its points can no longer be read
     ├── RunBusyError          another writer holds the run
     └── RichValueError        a Histogram, Media or Table cannot be made of the value given
 
@@ -22,6 +23,7 @@ from pathlib import Path
 __all__ = [
     "AmbiguousRunError",
     "BoardClosedError",
+    "DamagedSeriesError",
     "InvalidStepError",
     "KohakuBoardError",
     "MetricNotFoundError",
@@ -90,6 +92,18 @@ class MetricNotFoundError(KohakuBoardError):
         near = get_close_matches(name, self.known, n=3) or self.known[:3]
         hint = f"did you mean {', '.join(map(repr, near))}?" if near else "nothing was logged yet"
         super().__init__(f"run {run_id!r} has no series {name!r}; {hint}")
+
+
+class DamagedSeriesError(KohakuBoardError):
+    """Say that the stored points of a series cannot be read."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        self.name = name
+        super().__init__(
+            f"the stored points of {name!r} in {str(path)!r} cannot be read; copy scalars/ again from where the run "
+            "comes from, or from a backup"
+        )
 
 
 class RunBusyError(KohakuBoardError):

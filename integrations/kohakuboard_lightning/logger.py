@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from kohakuboard import Board
-from kohakuboard.client.board import default_root
-from kohakuboard.client.names import directory_name, new_run_id, random_name
+from kohakuboard.client import default_root, directory_name, new_run_id, random_name
 
 from .ending import ending
 from .null import null_board

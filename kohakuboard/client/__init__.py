@@ -3,7 +3,17 @@
 Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.md for why.
 """
 
-from .board import Board
+from .board import Board, default_root
+from .names import directory_name, new_run_id, random_name
 from .records import Histogram, Media, Table
 
-__all__ = ["Board", "Histogram", "Media", "Table"]
+__all__ = [
+    "Board",
+    "Histogram",
+    "Media",
+    "Table",
+    "default_root",
+    "directory_name",
+    "new_run_id",
+    "random_name",
+]

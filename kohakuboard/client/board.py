@@ -97,17 +97,20 @@ class Board:
         self._next_step = 0
         self._refused: set[str] = set()
         self._dropped = 0
-        self._finish_lock = threading.Lock()
+        # Re-entrant: a signal handler may finish the board that is being finished.
+        self._finish_lock = threading.RLock()
         self._console: ConsoleCapture | None = None
+        continued = self.path.exists()
         self._shard: Shard | _ForkedShard | _ClosedShard = self._open_shard()
-        self._write_start(config, tags, notes, group)
+        self._write_start(name, config, tags, notes, group)
         self._supervisor = Supervisor(self.path)
         if capture_output:
             self._console = ConsoleCapture(self.path / "console.log")
         # A strong reference: a board that the program lost sight of is finished all the same.
         atexit.register(self._finish_at_exit)
         _live.add(self)
-        _say(f"{self.name} → {self.path}  (view: kobo open {root})")
+        if not continued:
+            _say(f"{self.name} → {self.path}  (view: kobo open {root})")
 
     def log(
         self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **values: Any
@@ -284,6 +287,7 @@ class Board:
 
     def _write_start(
         self,
+        given_name: str | None,
         config: Mapping[str, Any] | None,
         tags: Sequence[str] | None,
         notes: str | None,
@@ -293,7 +297,9 @@ class Board:
             {
                 "type": "start",
                 "run_id": self.id,
-                "name": self.name,
+                # A run that is continued keeps its name, unless another is given.
+                "name": given_name,
+                "default_name": self.name,
                 "project": self.project,
                 "group": group,
                 "notes": notes,
@@ -316,7 +322,7 @@ class Board:
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
-        self._finish_lock = threading.Lock()
+        self._finish_lock = threading.RLock()
         if isinstance(self._shard, Shard):
             self._shard = _ForkedShard(self)
         self._supervisor.detach_in_child()

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RichValueError
+from ..journal.bins import count_bins
 from ..journal.stage import Stage
 from .plain import plain
 
-__all__ = ["Histogram", "Media", "Rich", "Table", "count_bins"]
+__all__ = ["Histogram", "Media", "Rich", "Table"]
 
 
 class Rich:
@@ -128,24 +129,6 @@ class Table(Rich):
 
         rows = msgspec.msgpack.encode(plain(self._rows))
         return {"type": "table", "columns": self._columns, "rows": stage.data(rows)}
-
-
-def count_bins(values: Any, bins: int, span: tuple[float, float] | None) -> dict[str, Any]:
-    """Count a flat array into equal bins: counts (int, B), edges (float, B + 1), and how many were not finite."""
-    import numpy as np
-
-    values = np.asarray(values, dtype=np.float64) if values.dtype.kind != "f" else values
-    finite = values[np.isfinite(values)]
-    if span is None and finite.size:
-        low, high = float(finite.min()), float(finite.max())
-        # np.histogram cannot split a range that float64 cannot, such as two denormals or two huge neighbours.
-        span = (low, high) if high - low > abs(high) * 1e-12 else (low - 0.5, high + 0.5)
-    counts, edges = np.histogram(finite.astype(np.float64, copy=False), bins=bins, range=span)
-    return {
-        "counts": counts.tolist(),
-        "edges": edges.tolist(),
-        "n_nonfinite": int(values.size - finite.size),
-    }
 
 
 def _given_bins(counts: Any, edges: Any) -> dict[str, Any]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
-__all__ = ["host_name", "is_alive", "process_start_mark"]
+__all__ = ["STALE_HEARTBEAT_S", "host_name", "is_alive", "process_start_mark"]
+
+# A writer notes every 10 s in run.db that it lives, which is all that another machine can know.
+STALE_HEARTBEAT_S: Final = 60.0
 
 
 def host_name() -> str:

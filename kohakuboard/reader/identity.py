@@ -6,17 +6,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import Any
 
 from ..journal.format import ShardIdentity
-from ..journal.process import is_alive
+from ..journal.process import STALE_HEARTBEAT_S, is_alive
 from ..journal.scan import Event
 from .catalogue import CatalogueSnapshot
 
 __all__ = ["Identity", "describe"]
-
-# A writer on another machine says every 10 s that it lives.
-STALE_HEARTBEAT_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -57,7 +54,7 @@ def describe(
     row = snapshot.run
     identity = Identity(
         id=row.get("run_id") or run_id,
-        name=row.get("name") or run_id,
+        name=row.get("name") or "",
         project=row.get("project") or project,
         group=row.get("group_name"),
         notes=row.get("notes"),
@@ -74,6 +71,7 @@ def describe(
     )
     for event, writer in events:
         _apply(identity, event, writer)
+    identity.name = identity.name or run_id
     return identity
 
 
@@ -103,7 +101,8 @@ def _apply(identity: Identity, event: Event, writer: ShardIdentity) -> None:
 
 def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     body = event.body
-    identity.id, identity.name, identity.project = body["run_id"], body["name"], body["project"]
+    identity.id, identity.project = body["run_id"], body["project"]
+    identity.name = body["name"] or identity.name or body["default_name"]
     identity.group = body["group"] or identity.group
     identity.notes = body["notes"] or identity.notes
     identity.status, identity.error, identity.ended_us = "running", None, None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MetricNotFoundError, NotARunError
+from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.scan import Column, join_columns
 from ..storage.summary import Metric, summarise
 from .catalogue import CatalogueSnapshot, connect, read_catalogue, stamp
@@ -212,8 +212,10 @@ class Run:
         return {name: metric.last for name, metric in self.metrics.items()} | self._identity.user_summary
 
     def series(self, name: str) -> Series:
-        """Return all points of a metric, committed or not. Raises MetricNotFoundError."""
+        """Return all points of a metric, committed or not. Raises MetricNotFoundError or DamagedSeriesError."""
         pieces = [column for _, column in sorted(self._columns(name).items()) if len(column.seqs)]
+        if not pieces and name in self.metrics:
+            raise DamagedSeriesError(self.path, name)
         if not pieces:
             raise MetricNotFoundError(self.id, name, self.metrics)
         joined = join_columns(pieces)

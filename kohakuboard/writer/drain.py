@@ -254,7 +254,7 @@ class Drain:
         assert identity is not None
         self.catalogue.update_run(
             run_id=body["run_id"],
-            name=body["name"],
+            name=body["name"] or known["name"] or body["default_name"],
             project=body["project"],
             group_name=body["group"] or known["group_name"],
             notes=body["notes"] or known["notes"],

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from ..client.records import count_bins
+from ..journal.bins import count_bins
 
 __all__ = ["Encoded", "UnreadableItemError", "encode_media", "histogram_of", "table_rows"]
 

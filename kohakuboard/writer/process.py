@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import RunBusyError
-from ..journal.process import host_name, is_alive
+from ..journal.process import STALE_HEARTBEAT_S, host_name, is_alive
 from ..journal.scan import shard_directories
 from .environment import collect_environment
 from .lock import RunLock
@@ -90,7 +90,7 @@ def _serve(run: Path, trainer: _Trainer) -> None:
             last_flush = max(last_flush, now) if described else last_flush
         elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
             drain.flush()
-            drain.maintain()
+            _maintain(drain)
             last_flush = last_heartbeat = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
@@ -103,11 +103,19 @@ def _serve(run: Path, trainer: _Trainer) -> None:
     _conclude(drain, grace_s=DEATH_GRACE_S)
 
 
+def _maintain(drain: Drain, *, final: bool = False) -> None:
+    try:
+        drain.maintain(final=final)
+    except OSError as exc:
+        # Merging needs room that a full disk has not; what is stored is whole, only not as compact as it could be.
+        log.warning("maintenance is put off: %s", exc)
+
+
 def _conclude(drain: Drain, grace_s: float) -> None:
     """Write the true status and leave the run as it is kept."""
     ended = _wait_until_ended(drain, grace_s)
     if ended:
-        drain.maintain(final=True)
+        _maintain(drain, final=True)
         drain.remove_ended_shards()
     drain.close(single_file=ended)
 
@@ -141,12 +149,22 @@ def recover_run(run: Path) -> bool:
         from .drain import Drain
 
         drain = Drain(run, host_name())
+        if _lives_elsewhere(drain.catalogue.run()):
+            drain.close()
+            raise RunBusyError(run)
         drain.poll()
         drain.flush()
         _conclude(drain, grace_s=0.0)
     finally:
         lock.release()
     return True
+
+
+def _lives_elsewhere(run: dict[str, Any]) -> bool:
+    """Tell whether a writer on another machine, whose lock nobody here can see, has shown life of late."""
+    heartbeat_s = (run["heartbeat_us"] or 0) / 1e6
+    elsewhere = run["host"] not in (None, host_name())
+    return run["status"] == "running" and elsewhere and time.time() - heartbeat_s < STALE_HEARTBEAT_S
 
 
 def _needs_recovery(run: Path) -> bool:

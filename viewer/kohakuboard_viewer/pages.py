@@ -129,10 +129,12 @@ def _pairs(values: Mapping[str, Any], words: Sequence[str]) -> list[tuple[str, s
 
 
 def _sections(metrics: Sequence[Metric]) -> dict[str, list[Metric]]:
-    """Group metrics by namespace, in order of first appearance."""
+    """Group metrics by namespace, in order of first appearance, and those without one, such as lr and epoch, last."""
     sections: dict[str, list[Metric]] = {}
     for metric in metrics:
         sections.setdefault(present.namespace(metric.name), []).append(metric)
+    if general := sections.pop("", None):
+        sections[""] = general
     return sections
 
 

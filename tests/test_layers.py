@@ -1,0 +1,68 @@
+"""The folders are the map of the data flow: what may import what is held here, from the source itself."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# What a part of the core may import of the others; errors are everybody's.
+ALLOWED = {
+    "client": {"journal"},
+    "journal": set[str](),
+    "writer": {"journal", "storage"},
+    "storage": {"journal"},
+    "reader": {"journal", "storage"},
+}
+ALWAYS = {"errors"}
+# The package, and the modules of it that adapters and the viewer may name.
+PUBLIC = {
+    "kohakuboard",
+    "kohakuboard.client",
+    "kohakuboard.errors",
+    "kohakuboard.reader",
+    "kohakuboard.lightning",
+    "kohakuboard.transformers",
+    "kohakuboard.accelerate",
+}
+
+
+def imported(file: Path, package: str) -> set[str]:
+    """Return the absolute names of the modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            found.add(".".join([*base, *filter(None, [node.module])]))
+    return found
+
+
+@pytest.mark.parametrize("part", ALLOWED)
+def test_no_part_of_the_core_imports_backwards(part: str) -> None:
+    files = sorted((ROOT / "kohakuboard" / part).glob("*.py"))
+    assert files
+    for file in files:
+        names = imported(file, f"kohakuboard.{part}")
+        others = {name.split(".")[1] for name in names if name.startswith("kohakuboard.")}
+        assert others <= ALLOWED[part] | ALWAYS | {part}, file
+
+
+@pytest.mark.parametrize("part", ["client", "journal", "writer", "reader"])
+def test_only_storage_imports_lance(part: str) -> None:
+    for file in (ROOT / "kohakuboard" / part).glob("*.py"):
+        assert not {name for name in imported(file, "x") if name.split(".")[0] in ("lance", "pyarrow")}, file
+
+
+@pytest.mark.parametrize("folder", ["integrations", "viewer"])
+def test_adapters_and_viewer_use_public_names_only(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.py"))
+    assert files
+    for file in files:
+        package = ".".join(file.parent.relative_to(ROOT / folder).parts)
+        core = {name for name in imported(file, package) if name.split(".")[0] == "kohakuboard"}
+        assert core <= PUBLIC, file
