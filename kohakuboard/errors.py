@@ -17,7 +17,6 @@ Each takes the facts, keeps them as attributes and words its own message.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 __all__ = [
@@ -89,6 +88,8 @@ class MetricNotFoundError(KohakuBoardError):
         self.run_id = run_id
         self.name = name
         self.known = list(known)
+        from difflib import get_close_matches
+
         near = get_close_matches(name, self.known, n=3) or self.known[:3]
         hint = f"did you mean {', '.join(map(repr, near))}?" if near else "nothing was logged yet"
         super().__init__(f"run {run_id!r} has no series {name!r}; {hint}")

@@ -36,8 +36,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
 
 __all__ = [
@@ -74,8 +73,7 @@ _PREFIX: Final = struct.Struct("<8sII")
 _BODY: Final = struct.Struct("<qI")
 
 
-@dataclass(frozen=True, slots=True)
-class ShardIdentity:
+class ShardIdentity(NamedTuple):
     """Name the process that writes a shard.
 
     `process_start` is the kernel's start mark of the process (None where there is none): with `pid` and `host` it
@@ -90,8 +88,7 @@ class ShardIdentity:
     process_start: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentHeader:
+class SegmentHeader(NamedTuple):
     """Hold what a segment says of itself."""
 
     first_seq: int
@@ -110,7 +107,7 @@ def align(length: int) -> int:
 
 def encode_header(header: SegmentHeader) -> bytes:
     """Return the HEADER_BYTES bytes that open a segment."""
-    identity = json.dumps(asdict(header.identity), ensure_ascii=True).encode()
+    identity = json.dumps(header.identity._asdict(), ensure_ascii=True).encode()
     body = _BODY.pack(header.first_seq, len(identity)) + identity
     body = body.ljust(HEADER_BYTES - _PREFIX.size, b"\0")
     return _PREFIX.pack(MAGIC, VERSION, crc32(body)) + body

@@ -55,14 +55,23 @@ RETRY_AFTER_S: Final = 1.0
 _HEADER_LESS_CRC: Final = struct.Struct("<IQqqd")
 
 
+def _crc32_of_long(record: bytes) -> int:
+    """Take the CRC piecewise: for more than 5 KiB at once, zlib gives the global lock away and must win it back."""
+    crc = 0
+    for start in range(0, len(record), 4096):
+        crc = crc32(record[start : start + 4096], crc)
+    return crc
+
+
 class _Shape:
     """A tuple of metric names with all that a row of them needs, ready."""
 
-    __slots__ = ("pack", "size", "tag")
+    __slots__ = ("crc", "pack", "size", "tag")
 
     def __init__(self, number: int, width: int) -> None:
         row = struct.Struct(f"<IQqqd{width}d")
         self.pack: Callable[..., bytes] = row.pack
+        self.crc: Callable[[bytes], int] = crc32 if row.size <= 4096 else _crc32_of_long
         self.size = row.size + 4
         self.tag = number << 8 | ROW
 
@@ -131,7 +140,7 @@ class Shard:
                 continue
             data, words = self._bytes, self._words
             record = shape.pack(shape.size, shape.tag, seq, step, now(), *values.values())
-            crc = crc32(record)
+            crc = shape.crc(record)
             # fmt: off
             if self._seq == seq: self._seq, self._offset = seq + 1, end  # noqa: E701  (one line: see above)
             # fmt: on
@@ -170,13 +179,15 @@ class Shard:
         number = self._shape_count
         self._shape_count = number + 1
         shape = _Shape(number, len(names))
-        # A new segment comes with a new dict: should one come in between, the shape is declared once more there.
-        shapes = self._shapes
         # With room for a row behind it: a row needs its shape in the same segment.
-        self._append(number << 8 | SHAPE, 0, payload, room_behind=shape.size)
+        shapes = self._append(number << 8 | SHAPE, 0, payload, room_behind=shape.size)
+        # Each segment has a dict of its own: should a new one have come in since, the shape is declared once more.
         shapes[names] = shape
 
-    def _append(self, tag: int, step: int, payload: bytes, *, room_behind: int = 0) -> None:
+    def _append(
+        self, tag: int, step: int, payload: bytes, *, room_behind: int = 0
+    ) -> dict[tuple[str, ...], _Shape]:
+        """Append a record of any kind; return the shapes of the segment that it is in."""
         length = RECORD_BYTES + len(payload)
         size = align(length)
         while True:
@@ -185,7 +196,7 @@ class Shard:
             if offset + size + room_behind > self._capacity:
                 self._new_segment(size + room_behind, seq)
                 continue
-            data, words, end = self._bytes, self._words, offset + size
+            data, words, shapes, end = self._bytes, self._words, self._shapes, offset + size
             record = _HEADER_LESS_CRC.pack(length, tag, seq, step, now()) + payload
             crc = crc32(record)
             # fmt: off
@@ -195,7 +206,7 @@ class Shard:
                 continue
             data[offset + 4 : offset + length] = record
             words[offset >> 2] = crc
-            return
+            return shapes
 
     def _new_segment(self, needed: int, seq: int) -> None:
         """Go on in a new file with room for a record of `needed` bytes, unless somebody did since `seq` was read."""
@@ -233,9 +244,11 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
         with self._lock:
             _row(self, step, values)
 
-    def _locked_append(self: Shard, tag: int, step: int, payload: bytes, *, room_behind: int = 0) -> None:
+    def _locked_append(
+        self: Shard, tag: int, step: int, payload: bytes, *, room_behind: int = 0
+    ) -> dict[tuple[str, ...], _Shape]:
         with self._lock:
-            _append(self, tag, step, payload, room_behind=room_behind)
+            return _append(self, tag, step, payload, room_behind=room_behind)
 
     Shard.row, Shard._append = _locked_row, _locked_append  # type: ignore[method-assign]
 

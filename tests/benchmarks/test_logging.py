@@ -214,10 +214,8 @@ def test_cost_of_a_call_beside_a_busy_thread(
             rows(n_metrics, CALLS_BESIDE_BUSY),
         )
     show(capsys, f"{n_metrics} metrics a call, beside a busy Python thread", found, cpu=False)
-    ours, _, queue, write = found.values()
-    ratio(
-        capsys, "p99 against the cheaper of Queue.put and os.write", ours.p99, min(queue.p99, write.p99), 0.1
-    )
+    # Queue.put leaves the system call to its feeder thread, and the buffered file makes one in 8 KiB.
+    ratio(capsys, "p99 against os.write", found["Board.log"].p99, found["os.write"].p99, 0.1)
 
 
 def test_points_per_second(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,8 +252,9 @@ def test_cost_of_the_import(capsys: pytest.CaptureFixture[str]) -> None:
         return time.perf_counter() - began
 
     rounds = [(seconds("pass"), seconds("import kohakuboard")) for _ in range(15)]
-    bare, ours = (statistics.median(times) * 1000 for times in zip(*rounds, strict=True))
+    bare = statistics.median(bare for bare, _ in rounds) * 1000
+    more = statistics.median(ours - bare for bare, ours in rounds) * 1000
     with capsys.disabled():
         print(
-            f"\n\nimport kohakuboard: {ours - bare:.0f} ms over a bare interpreter's {bare:.0f} ms   (aim: under 60 ms)"
+            f"\n\nimport kohakuboard: {more:.0f} ms over a bare interpreter's {bare:.0f} ms   (aim: under 60 ms)"
         )

@@ -1,18 +1,14 @@
 from __future__ import annotations
 
-import gc
-import itertools
+import json
 import math
 import os
 import random
 import resource
-import signal
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +18,7 @@ from hypothesis import strategies as st
 
 from kohakuboard.journal import shard as shard_module
 from kohakuboard.journal.format import EVENT, HEADER_BYTES
-from kohakuboard.journal.scan import Batch, ShardCursor
+from kohakuboard.journal.scan import Batch, Column, ShardCursor
 from kohakuboard.journal.shard import Shard
 
 int64 = st.integers(-(2**63), 2**63 - 1)
@@ -102,12 +98,12 @@ def test_a_full_segment_is_followed_by_another_and_each_is_read_without_those_be
 
 
 def test_a_record_larger_than_a_segment_gets_one_that_fits(shard: Shard) -> None:
-    payload = b'{"type": "notes", "text": "' + b"x" * (9 << 20) + b'"}'
-    shard.record(EVENT, 0, payload)
-    shard.row(1, {f"m{i}": 1.0 for i in range(700_000)})
+    """A shape that did not fit beside its row was once declared in one new segment after another, for ever."""
+    shard.record(EVENT, 0, b'{"type": "notes", "text": "' + b"x" * (9 << 20) + b'"}')
+    shard.row(1, {f"{i}{'x' * 200}": 1.0 for i in range(30_000)})
     batch = read(shard)
     assert len(batch.events[0].body["text"]) == 9 << 20
-    assert batch.n_points == 700_000
+    assert batch.n_points == 30_000
 
 
 def test_a_torn_tail_is_read_up_to_the_tear(shard: Shard) -> None:
@@ -180,102 +176,38 @@ def log_many(shard: Shard, thread: int) -> None:
         shard.row(i, {f"thread{thread}": float(i)})
 
 
-@contextmanager
-def shower_of_signals(handler: Callable[[], None]) -> Iterator[None]:
-    """Call the handler in this thread, some thousand times a second, at random points of what it runs."""
-    previous = signal.signal(signal.SIGUSR1, lambda signum, frame: handler())
-    over = threading.Event()
-    target = threading.get_ident()
-
-    def shower() -> None:
-        while not over.wait(random.uniform(1e-5, 4e-4)):
-            signal.pthread_kill(target, signal.SIGUSR1)
-
-    thread = threading.Thread(target=shower)
-    thread.start()
-    try:
-        yield
-    finally:
-        # A handler that raises may do so in here, too.
-        signal.signal(signal.SIGUSR1, lambda signum, frame: None)
-        over.set()
-        thread.join()
-        signal.signal(signal.SIGUSR1, previous)
+def storm(name: str, journal: Path) -> tuple[dict[str, list[float]], dict[str, Column]]:
+    """Run a program of storms.py; return what it acknowledged and what its journal holds."""
+    # Coverage keeps a lock of its own around what an interrupt would then leave locked.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("storms.py")), name, str(journal)],
+        env=environment, capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (directory,) = journal.iterdir()
+    return json.loads(done.stdout), ShardCursor(directory).read().columns
 
 
-def test_a_signal_handler_that_logs_leaves_no_hole(shard: Shard) -> None:
-    numbers = itertools.count()
-    handled: list[float] = []
-    main = 0
-
-    def handler() -> None:
-        number = float(next(numbers))
-        shard.row(0, {"handler": number})
-        handled.append(number)
-
-    with shower_of_signals(handler):
-        while len(handled) < 150 and main < 1_500_000:
-            shard.row(main, {"main": float(main), "twice": float(main)})
-            main += 1
-    columns = read(shard).columns
-    assert len(handled) >= 150
-    assert columns["main"].values.tolist() == list(range(main))
-    # A signal may interrupt the handler, so its own order is free.
-    assert sorted(columns["handler"].values.tolist()) == sorted(handled)
+@pytest.mark.parametrize("name", ["handlers_that_log", "finalizers_that_log"])
+def test_code_that_logs_in_the_middle_of_an_append_leaves_no_hole(tmp_path: Path, name: str) -> None:
+    acknowledged, columns = storm(name, tmp_path)
+    assert columns["main"].values.tolist() == acknowledged.pop("main")
+    ((inner, values),) = acknowledged.items()
+    assert len(values) >= 300
+    # A signal may interrupt the handler itself, so its own order is free.
+    assert sorted(columns[inner].values.tolist()) == sorted(values)
 
 
-def test_an_interrupt_anywhere_in_the_append_loses_only_its_own_call(shard: Shard) -> None:
+def test_an_interrupt_anywhere_in_an_append_loses_only_its_own_call(tmp_path: Path) -> None:
     """An interrupt in the making of a segment once left a file that no later attempt could get past."""
-
-    class InterruptError(Exception):
-        pass
-
-    def handler() -> None:
-        if armed:
-            raise InterruptError
-
-    acknowledged: list[float] = []
-    interrupts, attempt, armed = 0, 0.0, False
-    row = dict.fromkeys([f"m{i}" for i in range(400)], 0.0)
-    with shower_of_signals(handler):
-        while interrupts < 500 and attempt < 200_000:
-            try:
-                armed = True
-                while attempt < 200_000:
-                    attempt += 1
-                    shard.row(0, {**row, "a": attempt})
-                    acknowledged.append(attempt)
-            except InterruptError:
-                armed = False
-                interrupts += 1
-    assert interrupts >= 500
-    found = read(shard).columns["a"].values.tolist()
-    assert found == sorted(found)
+    said, columns = storm("interrupts", tmp_path)
+    assert said["caught"] >= [500]
+    found = columns["a"].values.tolist()
+    assert found == sorted(set(found))
     # A call that was interrupted after its record was written may be there, too.
-    assert set(acknowledged) <= set(found)
-    assert len(found) - len(acknowledged) <= interrupts
-
-
-def test_a_finalizer_that_logs_in_the_middle_leaves_no_hole(shard: Shard) -> None:
-    class Cyclic:
-        def __init__(self) -> None:
-            self.me = self
-
-        def __del__(self) -> None:
-            shard.row(0, {"finalizer": 1.0})
-
-    threshold = gc.get_threshold()
-    gc.set_threshold(5)
-    try:
-        for i in range(3000):
-            Cyclic()
-            shard.row(i, {"main": float(i)})
-    finally:
-        gc.set_threshold(*threshold)
-    gc.collect()
-    columns = read(shard).columns
-    assert columns["main"].values.tolist() == list(range(3000))
-    assert len(columns["finalizer"].values) == 3000
+    assert set(said["acknowledged"]) <= set(found)
+    assert len(found) - len(said["acknowledged"]) <= said["caught"][0]
 
 
 def test_no_room_for_a_segment_is_an_error_and_logging_goes_on_when_there_is_room(
