@@ -282,6 +282,14 @@ def test_open_takes_a_free_port_when_the_default_is_taken(root: Path) -> None:
                 assert answer.status == 200
 
 
+def test_open_stores_in_the_background_what_a_killed_run_left(tmp_path: Path) -> None:
+    path = killed_run(tmp_path)
+    with opened(tmp_path, "--port", "0"):
+        wait_for(lambda: not (path / "journal").exists())
+    assert open_run(path).status == "crashed"
+    assert open_run(path).series("loss").value.tolist() == [0.0, 1.0, 2.0]
+
+
 def test_open_refuses_a_port_that_was_asked_for_and_is_taken(kobo: Kobo, root: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]

@@ -4,9 +4,11 @@ import json
 import logging
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -462,6 +464,32 @@ def test_an_existing_run_is_continued(tmp_path: Path) -> None:
     assert run.status == "finished"
     assert steps(run, "a") == list(range(30))
     assert run.config == {"part0": 0, "part1": 1, "part2": 2}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="processes cannot be stopped here")
+def test_finish_waits_for_a_slow_writer_within_bounds_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = Board("slow", base_dir=tmp_path)
+    board.log(a=1.0)
+    writer = board._supervisor.writer_pid
+    assert writer is not None
+    os.kill(writer, signal.SIGSTOP)
+    try:
+        board.finish(timeout_s=2.5)
+        said = capsys.readouterr().err
+        assert "writing what was logged" in said
+        assert "goes on in the background" in said
+        # All that was logged can be read meanwhile.
+        assert open_run(board.path).status == "finished"
+        assert open_run(board.path).series("a").value.tolist() == [1.0]
+    finally:
+        os.kill(writer, signal.SIGCONT)
+    deadline = time.monotonic() + 30
+    while (board.path / "journal").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert open_run(board.path).series("a").value.tolist() == [1.0]
 
 
 # Company
