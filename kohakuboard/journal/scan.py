@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -32,10 +32,20 @@ from .format import (
     decode_header,
 )
 
-__all__ = ["Batch", "Column", "Event", "RichItem", "ShardCursor", "join_columns", "shard_directories"]
+__all__ = [
+    "Batch",
+    "Column",
+    "Event",
+    "RichItem",
+    "ShardCursor",
+    "join_columns",
+    "merge_events",
+    "shard_directories",
+]
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
+Source = TypeVar("Source")
 
 
 class Column(NamedTuple):
@@ -107,6 +117,20 @@ def join_columns(columns: Sequence[Column]) -> Column:
     if len(columns) == 1:
         return columns[0]
     return Column(*(np.concatenate(arrays) for arrays in zip(*columns, strict=True)))
+
+
+def merge_events(sources: Iterable[tuple[Sequence[Event], Source]]) -> list[tuple[Event, Source]]:
+    """Put the events of several shards in the order of their time, never changing the order within a shard.
+
+    A clock may be set back: an event counts as no earlier than those before it in its shard.
+    """
+    timed: list[tuple[int, Event, Source]] = []
+    for events, source in sources:
+        latest = 0
+        for event in events:
+            latest = max(latest, event.time_us)
+            timed.append((latest, event, source))
+    return [(event, source) for _, event, source in sorted(timed, key=lambda entry: entry[0])]
 
 
 def shard_directories(journal: Path) -> list[Path]:
@@ -257,16 +281,13 @@ class ShardCursor:
         self.consumed: list[Path] = []
         self._segment: _SegmentCursor | None = None
 
-    @property
-    def torn(self) -> bool:
-        """Tell whether the last reading stopped at a record that is not whole."""
-        return self._segment is not None and self._segment.torn
-
-    def read(self) -> Batch:
-        """Return everything appended since the last call."""
+    def read(self, limit_bytes: int | None = None) -> Batch:
+        """Return everything appended since the last call, or, with a limit, the segments that first reach it."""
         total = Batch()
         for batch in self._batches():
             total.extend(batch)
+            if limit_bytes is not None and total.n_bytes >= limit_bytes:
+                break
         return total
 
     def _batches(self) -> Iterator[Batch]:

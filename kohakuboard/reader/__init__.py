@@ -1,4 +1,4 @@
-"""Read runs: from a finished one, a running one, or one that was killed; writes nothing, ever.
+"""Read runs: from a finished one, a running one, or one that was killed; changes nothing.
 
 from kohakuboard.reader import Workspace, open_run
 

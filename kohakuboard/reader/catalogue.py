@@ -48,15 +48,11 @@ def _stat(path: Path) -> tuple[int, int] | None:
 @contextmanager
 def connect(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a database for reading only, also on a read-only mount and with a write-ahead log left by a crash."""
-    uri = path.absolute().as_uri()
-    try:
-        with closing(sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=10.0)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    connection = _connect_in_place(path)
+    if connection is not None:
+        with closing(connection):
             yield connection
-            return
-    except sqlite3.OperationalError as exc:
-        if "open" not in str(exc) and "readonly" not in str(exc):
-            raise
+        return
     # The log can only be read beside a shared-memory file, which cannot be made here: read a copy elsewhere.
     with tempfile.TemporaryDirectory(prefix="kohakuboard-") as directory:
         for suffix in ("", "-wal"):
@@ -65,6 +61,21 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
                 shutil.copyfile(source, Path(directory, path.name + suffix))
         with closing(sqlite3.connect(Path(directory, path.name))) as connection:
             yield connection
+
+
+def _connect_in_place(path: Path) -> sqlite3.Connection | None:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as exc:
+        connection.close()
+        if "open" in str(exc) or "readonly" in str(exc):
+            return None
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def read_catalogue(path: Path) -> CatalogueSnapshot:
@@ -106,7 +117,7 @@ def _snapshot(connection: sqlite3.Connection) -> CatalogueSnapshot:
 def _metric(values: tuple[Any, ...]) -> Metric:
     # SQLite keeps no NaN: NULL stands for it.
     name, count, nonfinite, last, last_step, last_time, low, low_step, high, high_step, total = values
-    low, high, last = (math.nan if number is None else number for number in (low, high, last))
+    low, high, last, total = (math.nan if number is None else number for number in (low, high, last, total))
     return Metric(name, count, nonfinite, last, last_step, last_time, low, low_step, high, high_step, total)
 
 

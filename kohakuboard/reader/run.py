@@ -93,7 +93,10 @@ def open_run(path: str | Path) -> Run:
 
 def is_run(directory: Path) -> bool:
     """Tell whether a directory looks like a run."""
-    return (directory / "run.db").is_file() or (directory / "journal").is_dir()
+    try:
+        return (directory / "run.db").is_file() or (directory / "journal").is_dir()
+    except OSError:
+        return False  # somebody's private directory
 
 
 class Run:
@@ -105,6 +108,7 @@ class Run:
         self._snapshot = CatalogueSnapshot()
         self._stamp: tuple[Any, ...] = ()
         self._unreadable: str | None = None
+        self._journal_unreadable: str | None = None
         self._identity = Identity(path.name, path.name, path.parent.name)
         self._status = "running"
         self._scalars: ScalarReader | None = None
@@ -166,7 +170,7 @@ class Run:
     @property
     def error(self) -> str | None:
         """Return the traceback of a run that failed, or why the run cannot be read."""
-        return self._unreadable or self._identity.error
+        return self._unreadable or self._journal_unreadable or self._identity.error
 
     @property
     def problems(self) -> list[str]:
@@ -259,7 +263,7 @@ class Run:
     def console(self) -> str:
         """Return what was printed."""
         try:
-            return (self.path / "console.log").read_text(errors="replace")
+            return (self.path / "console.log").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
@@ -273,13 +277,16 @@ class Run:
 
     def refresh(self) -> bool:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
-        self._tail.read()
+        self._read_tail()
         changed = stamp(self.path / "run.db")
         if changed != self._stamp:
-            self._read_catalogue()
-            self._stamp = changed
+            self._stamp = changed if self._read_catalogue() else ()
+        # Always: a flush may have come between the two readings, and its records into the tail only now.
+        self._tail.forget(self._snapshot.shards)
         self._identity = describe(self._snapshot, self._tail.events(), self.path.parent.name, self.path.name)
-        self._status = "unreadable" if self._unreadable else true_status(self._identity)
+        self._status = (
+            "unreadable" if self._unreadable or self._journal_unreadable else true_status(self._identity)
+        )
         seqs = self._tail.last_seqs
         for name, (_, seq) in self._snapshot.shards.items():
             seqs[name] = max(seqs.get(name, -1), seq)
@@ -292,14 +299,23 @@ class Run:
         self._summarise()
         return True
 
-    def _read_catalogue(self) -> None:
+    def _read_tail(self) -> None:
+        try:
+            self._tail.read()
+            self._journal_unreadable = None
+        except OSError as exc:
+            self._journal_unreadable = f"the journal cannot be read ({exc})"
+
+    def _read_catalogue(self) -> bool:
+        """Read run.db; False when that must be tried again."""
+        self._scalars_stale = self._histograms_stale = True
         try:
             self._snapshot = read_catalogue(self.path / "run.db")
-            self._unreadable = None
-        except sqlite3.DatabaseError as exc:
-            self._unreadable = f"run.db cannot be read ({exc}); `kobo recover` may mend it"
-        self._tail.forget(self._snapshot.shards)
-        self._scalars_stale = self._histograms_stale = True
+        except (sqlite3.DatabaseError, OSError) as exc:
+            self._unreadable = f"run.db cannot be read ({exc})"
+            return False
+        self._unreadable = None
+        return True
 
     def _summarise(self) -> None:
         metrics = dict(self._snapshot.metrics)
@@ -318,7 +334,7 @@ class Run:
         reader = self._scalar_reader()
         if reader is None:
             return tail
-        names = {number: shard for shard, (number, _) in self._snapshot.shards.items()}
+        names = self._shard_names(reader)
         # In this order: reading may move on to a newer version, whose last seqs are the ones that count.
         found = reader.series(name)
         committed = {names[number]: seq for number, seq in reader.committed().items() if number in names}
@@ -330,6 +346,14 @@ class Run:
             newer = column.after(committed.get(shard, -1))
             columns[shard] = join_columns([columns[shard], newer]) if shard in columns else newer
         return columns
+
+    def _shard_names(self, reader: ScalarReader) -> dict[int, str]:
+        """Return the shards' names by their number in Lance, which may know shards that the snapshot does not."""
+        if not set(reader.committed()) <= {number for number, _ in self._snapshot.shards.values()}:
+            self._read_tail()
+            self._read_catalogue()
+            self._tail.forget(self._snapshot.shards)
+        return {number: shard for shard, (number, _) in self._snapshot.shards.items()}
 
     def _scalar_reader(self) -> ScalarReader | None:
         if self._scalars is None and (self.path / "scalars").is_dir():

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..journal.format import ShardIdentity
-from ..journal.scan import Batch, Column, Event, ShardCursor, shard_directories
+from ..journal.scan import Batch, Column, Event, ShardCursor, merge_events, shard_directories
 
 __all__ = ["Tail"]
 
@@ -52,24 +52,17 @@ class Tail:
         return {name: shard.batch.last_seq for name, shard in self._shards.items()}
 
     @property
-    def identities(self) -> dict[str, ShardIdentity]:
-        """Return who writes the shards, as far as known."""
-        return {name: shard.cursor.identity for name, shard in self._shards.items() if shard.cursor.identity}
-
-    @property
     def damage(self) -> list[str]:
         """Return what was found damaged, in words."""
         return [text for shard in self._shards.values() for text in shard.batch.damage]
 
     def events(self) -> list[tuple[Event, ShardIdentity]]:
         """Return the events in the order of their time, each with who wrote it."""
-        found = [
-            (event, shard.cursor.identity)
+        return merge_events(
+            (shard.batch.events, shard.cursor.identity)
             for shard in self._shards.values()
             if shard.cursor.identity
-            for event in shard.batch.events
-        ]
-        return sorted(found, key=lambda pair: pair[0].time_us)
+        )
 
     def columns(self, metric: str) -> dict[str, Column]:
         """Return the points of a metric by shard."""

@@ -129,9 +129,9 @@ INSERT INTO metrics VALUES (:name, :count, :nonfinite, :last, :last_step, :last_
 ON CONFLICT (name) DO UPDATE SET
     count = count + excluded.count,
     nonfinite = nonfinite + excluded.nonfinite,
-    last = iif(excluded.last_time_us >= last_time_us, excluded.last, last),
-    last_step = iif(excluded.last_time_us >= last_time_us, excluded.last_step, last_step),
-    last_time_us = max(excluded.last_time_us, last_time_us),
+    last = excluded.last,
+    last_step = excluded.last_step,
+    last_time_us = excluded.last_time_us,
     min_step = iif(min IS NULL OR excluded.min < min, excluded.min_step, min_step),
     min = iif(min IS NULL OR excluded.min < min, excluded.min, min),
     max_step = iif(max IS NULL OR excluded.max > max, excluded.max_step, max_step),

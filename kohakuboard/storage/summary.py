@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..journal.scan import Column
 
@@ -40,16 +41,15 @@ class Metric:
 
     def merged(self, later: Metric) -> Metric:
         """Return the summary of these points and of others that came later."""
-        last = later if later.last_time_us >= self.last_time_us else self
         low = later if math.isnan(self.min) or later.min < self.min else self
         high = later if math.isnan(self.max) or later.max > self.max else self
         return Metric(
             self.name,
             self.count + later.count,
             self.nonfinite + later.nonfinite,
-            last.last,
-            last.last_step,
-            last.last_time_us,
+            later.last,
+            later.last_step,
+            later.last_time_us,
             low.min,
             low.min_step,
             high.max,
@@ -75,5 +75,10 @@ def summarise(name: str, column: Column) -> Metric:
         min_step=int(steps[low]) if low is not None else None,
         max=float(numbers[high]) if high is not None else math.nan,
         max_step=int(steps[high]) if high is not None else None,
-        sum=float(numbers.sum()),
+        sum=_sum(numbers),
     )
+
+
+def _sum(numbers: NDArray[np.float64]) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # past the largest float the sum is inf, or nan
+        return float(numbers.sum())

@@ -4,10 +4,10 @@ A flush goes in this order, and each step is on the disk before the next begins:
 
     media bytes -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments deleted
 
-A crash between two of them leaves the journal as it was, so the next writer reads the same records again. It leaves
-out what each store has already: Lance answers with the highest seq of each shard, run.db with `committed_seq`; media
-are found by their hash, so storing them twice is storing them once. Records of one call share one seq, and one flush
-ends at a record's end, so that no call is ever in by halves.
+A crash between two of them leaves the journal as it was, so the next writer reads the same records again. What a store
+has already is left out: the Lance stores leave out what is not above their highest seq of a shard, run.db tells
+`committed_seq`; media are found by their hash, so storing them twice is storing them once. Records of one call share
+one seq, and one flush ends at a record's end, so that no call is ever in by halves.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ..journal.process import is_alive
-from ..journal.scan import Batch, Event, RichItem, ShardCursor, shard_directories
+from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events, shard_directories
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.catalogue import Catalogue, MediaRow
 from ..storage.histograms import HistogramColumn, HistogramStore
@@ -32,20 +32,29 @@ from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 
 __all__ = ["Drain"]
 
+# Of a backlog no more than this is taken into memory at once.
+READ_BYTES: Final = 32 << 20
+
 
 class _Source:
     """One shard: where it is read, what of it is stored, and what was read and is not stored yet."""
 
     def __init__(self, directory: Path) -> None:
         self.cursor = ShardCursor(directory)
-        self.number = -1
-        self.stored = self.in_scalars = self.in_histograms = -1
+        self.number = self.stored = -1
         self.pending = Batch()
         self.finished = False
 
     @property
     def directory(self) -> Path:
         return self.cursor.directory
+
+    def has_ended(self) -> bool:
+        """Tell whether nobody will append to the shard any more."""
+        identity = self.cursor.identity
+        if self.finished or identity is None:
+            return self.finished
+        return is_alive(identity.host, identity.pid, identity.process_start) is False
 
     def place(self, item: RichItem) -> dict[str, Any]:
         """Return the columns that say where a rich value was logged."""
@@ -71,19 +80,27 @@ class Drain:
         self._histograms: HistogramStore | None = None
         if self._histograms_path.exists():
             self._histograms = HistogramStore(self._histograms_path)
-        self._in_scalars = self._scalars.committed()
-        self._in_histograms = self._histograms.committed() if self._histograms else {}
         self._sources: dict[str, _Source] = {}
         self.last_record_us: int | None = None
 
-    def poll(self) -> None:
-        """Read what was appended to the journal since the last call."""
+    def exhaust(self) -> None:
+        """Commit all that is in the journal now."""
+        more = True
+        while more:
+            more = self.poll()
+            self.flush()
+
+    def poll(self) -> bool:
+        """Read what was appended to the journal since the last call, up to READ_BYTES a shard; True: there is more."""
+        more = False
         for directory in shard_directories(self._run / "journal"):
             source = self._sources.setdefault(directory.name, _Source(directory))
-            batch = source.cursor.read()
+            batch = source.cursor.read(READ_BYTES)
             if source.number < 0:
                 self._introduce(source)
             self._keep_new(source, batch)
+            more = more or batch.n_bytes >= READ_BYTES
+        return more
 
     @property
     def pending_bytes(self) -> int:
@@ -119,14 +136,12 @@ class Drain:
             self._histograms.maintain(final=final)
 
     def remove_ended_shards(self) -> None:
-        """Delete the directories of shards that are stored whole and whose process will write no more."""
-        for name, source in list(self._sources.items()):
-            identity = source.cursor.identity
-            if identity is None or source.pending.last_seq >= 0:
-                continue
-            if source.finished or is_alive(identity.host, identity.pid, identity.process_start) is False:
-                shutil.rmtree(source.directory, ignore_errors=True)
-                del self._sources[name]
+        """Delete the directories of shards whose process will write no more, once they are stored whole."""
+        # Found out before the last reading: what a process wrote before it ended is read then.
+        ended = [name for name, source in self._sources.items() if source.has_ended()]
+        self.exhaust()
+        for name in ended:
+            shutil.rmtree(self._sources.pop(name).directory, ignore_errors=True)
         try:
             (self._run / "journal").rmdir()
         except OSError:
@@ -145,8 +160,6 @@ class Drain:
         if identity is None:
             return
         source.number, source.stored = self.catalogue.shard(identity)
-        source.in_scalars = self._in_scalars.get(source.number, -1)
-        source.in_histograms = self._in_histograms.get(source.number, -1)
 
     def _keep_new(self, source: _Source, batch: Batch) -> None:
         if batch.last_seq <= source.stored:
@@ -171,8 +184,7 @@ class Drain:
         columns = [
             ScalarColumn(name, source.number, *column)
             for source in ready
-            for name, whole in source.pending.columns.items()
-            if len((column := whole.after(source.in_scalars)).seqs)
+            for name, column in source.pending.columns.items()
         ]
         if columns:
             self._scalars.append(columns, {source.number: source.pending.last_seq for source in ready})
@@ -180,13 +192,12 @@ class Drain:
     def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
         gathered: dict[tuple[str, int], list[tuple[RichItem, tuple[list[int], list[float], int]]]] = {}
         for source, item in _items(ready, "histogram"):
-            if item.seq > source.in_histograms:
-                try:
-                    counted = histogram_of(item.body, source.directory)
-                except UnreadableItemError as exc:
-                    unreadable.append(_complaint(item, exc))
-                    continue
-                gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
+            try:
+                counted = histogram_of(item.body, source.directory)
+            except UnreadableItemError as exc:
+                unreadable.append(_complaint(item, exc))
+                continue
+            gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
         if not gathered:
             return
         if self._histograms is None:
@@ -201,7 +212,7 @@ class Drain:
         for source, item in _items(ready, "media"):
             try:
                 encoded = encode_media(item.body, source.directory)
-            except (UnreadableItemError, OSError, ValueError, TypeError) as exc:
+            except UnreadableItemError as exc:
                 unreadable.append(_complaint(item, exc))
                 continue
             digest = self._media.put(encoded.data, encoded.extension)
@@ -212,7 +223,6 @@ class Drain:
         return rows, unreadable
 
     def _store_rows(self, ready: list[_Source], media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
-        now_us = time.time_ns() // 1000
         for source in ready:
             self.catalogue.merge_metrics(source.pending.columns)
             self._store_items(source, media, unreadable)
@@ -220,11 +230,9 @@ class Drain:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
             unreadable += source.pending.damage
-        events = [(event, source) for source in ready for event in source.pending.events]
-        for event, source in sorted(events, key=lambda pair: pair[0].time_us):
+        for event, source in merge_events([(source.pending.events, source) for source in ready]):
             self._store_event(event, source)
-        self.catalogue.add_problems(now_us, unreadable)
-        self.catalogue.update_run(heartbeat_us=now_us)
+        self.catalogue.add_problems(time.time_ns() // 1000, unreadable)
 
     def _store_items(self, source: _Source, media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
         for item in source.pending.items:

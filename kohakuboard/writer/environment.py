@@ -11,7 +11,7 @@ from typing import Any, Final
 
 __all__ = ["collect_environment"]
 
-GIT_TIMEOUT_S: Final = 5.0
+GIT_TIMEOUT_S: Final = 2.0
 
 
 def collect_environment(directory: Path) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def _git_state(directory: Path) -> dict[str, Any]:
 def _user() -> str | None:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):
+    except (KeyError, OSError, ImportError):
         return None  # a container may run as a number that has no name
 
 
@@ -53,6 +53,7 @@ def _git(directory: Path, *arguments: str) -> str | None:
             ["git", "-C", str(directory), *arguments],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=GIT_TIMEOUT_S,
             check=False,
         )

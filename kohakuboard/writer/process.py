@@ -30,6 +30,8 @@ POLL_S: Final = 0.5
 FLUSH_BYTES: Final = 4 << 20
 FLUSH_AGE_S: Final = 10.0
 HEARTBEAT_S: Final = 10.0
+# How long a writer whose trainer has ended waits for another's lock.
+HANDOVER_S: Final = 10.0
 # The kernel closes a dying process's pipes a moment before the process is gone.
 DEATH_GRACE_S: Final = 5.0
 
@@ -60,10 +62,9 @@ def main(run: Path) -> int:
         os.nice(5)  # training comes first
     trainer = _Trainer()
     lock = RunLock(run)
-    while not lock.acquire():
-        if trainer.wait(POLL_S):
-            log.info("another writer holds the run; it writes what this trainer left")
-            return 0
+    if not _acquire(lock, trainer):
+        log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
+        return 0
     log.info("writer %d takes %s", os.getpid(), run)
     try:
         _serve(run, trainer)
@@ -73,12 +74,24 @@ def main(run: Path) -> int:
     return 0
 
 
+def _acquire(lock: RunLock, trainer: _Trainer) -> bool:
+    """Wait for the lock while the trainer lives, and a little longer: its holder may have looked for the last time."""
+    deadline = float("inf")
+    while not lock.acquire():
+        if trainer.wait(POLL_S):
+            deadline = min(deadline, time.monotonic() + HANDOVER_S)
+            time.sleep(0.05)
+        if time.monotonic() > deadline:
+            return False
+    return True
+
+
 def _serve(run: Path, trainer: _Trainer) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
     drain = Drain(run, host_name())
-    last_heartbeat = time.monotonic()
+    last_heartbeat = -HEARTBEAT_S
     # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
     last_flush = -FLUSH_AGE_S
     described = over = False
@@ -91,7 +104,7 @@ def _serve(run: Path, trainer: _Trainer) -> None:
         elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
             drain.flush()
             _maintain(drain)
-            last_flush = last_heartbeat = time.monotonic()
+            last_flush = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
                 drain.catalogue.update_run(heartbeat_us=time.time_ns() // 1000)
@@ -100,13 +113,14 @@ def _serve(run: Path, trainer: _Trainer) -> None:
             described = True
             with drain.catalogue.transaction():
                 drain.catalogue.set_values("environment", collect_environment(Path(directory)))
+    drain.exhaust()
     _conclude(drain, grace_s=DEATH_GRACE_S)
 
 
 def _maintain(drain: Drain, *, final: bool = False) -> None:
     try:
         drain.maintain(final=final)
-    except OSError as exc:
+    except (OSError, RuntimeError, ValueError) as exc:  # what Lance raises, by its kind of failure
         # Merging needs room that a full disk has not; what is stored is whole, only not as compact as it could be.
         log.warning("maintenance is put off: %s", exc)
 
@@ -127,7 +141,7 @@ def _wait_until_ended(drain: Drain, grace_s: float) -> bool:
         run = drain.catalogue.run()
         if run["status"] != "running":
             return run["status"] is not None
-        if is_alive(run["host"], run["pid"], run["process_start"]) is False:
+        if not _may_live(run):
             with drain.catalogue.transaction():
                 drain.catalogue.update_run(
                     status="crashed", ended_us=drain.last_record_us or run["heartbeat_us"]
@@ -149,22 +163,21 @@ def recover_run(run: Path) -> bool:
         from .drain import Drain
 
         drain = Drain(run, host_name())
-        if _lives_elsewhere(drain.catalogue.run()):
+        row = drain.catalogue.run()
+        if row["status"] == "running" and row["host"] not in (None, host_name()) and _may_live(row):
             drain.close()
             raise RunBusyError(run)
-        drain.poll()
-        drain.flush()
+        drain.exhaust()
         _conclude(drain, grace_s=0.0)
     finally:
         lock.release()
     return True
 
 
-def _lives_elsewhere(run: dict[str, Any]) -> bool:
-    """Tell whether a writer on another machine, whose lock nobody here can see, has shown life of late."""
-    heartbeat_s = (run["heartbeat_us"] or 0) / 1e6
-    elsewhere = run["host"] not in (None, host_name())
-    return run["status"] == "running" and elsewhere and time.time() - heartbeat_s < STALE_HEARTBEAT_S
+def _may_live(run: dict[str, Any]) -> bool:
+    """Tell whether the process of a run lives; for one on another machine, whether its writer showed life of late."""
+    alive = is_alive(run["host"], run["pid"], run["process_start"])
+    return time.time() - (run["heartbeat_us"] or 0) / 1e6 < STALE_HEARTBEAT_S if alive is None else alive
 
 
 def _needs_recovery(run: Path) -> bool:

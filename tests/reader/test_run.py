@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from kohakuboard.errors import (
     RunNotFoundError,
 )
 from kohakuboard.reader import Run, Workspace, find_workspace, open_run
+from kohakuboard.reader.catalogue import CatalogueSnapshot, stamp
 
 
 @pytest.fixture
@@ -213,3 +215,57 @@ def test_reading_does_not_need_the_writer_and_starts_none(tmp_path: Path) -> Non
     assert {file for file in path.rglob("*") if file.suffix != ".db-shm"} ^ {
         file for file in files if file.suffix != ".db-shm"
     } == set()
+
+
+def test_a_series_read_long_after_the_snapshot_holds_each_point_once(board: Board) -> None:
+    """The stores were newer than the snapshot, did not fit its shards, and their points came twice."""
+    run = open_run(board.path)
+    for i in range(100):
+        board.log(a=i)
+    run.refresh()
+    deadline = time.monotonic() + 20
+    while not any(board.path.glob("scalars/*/data/*.lance")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    board.finish()
+    assert run.series("a").step.tolist() == list(range(100))
+
+
+def test_a_flush_between_two_readings_counts_nothing_twice(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was flushed after the tail was read, and before run.db was, stayed in the tail for good."""
+    for i in range(10):
+        board.log(a=i)
+    run = open_run(board.path)
+
+    def slow_stamp(path: Path) -> tuple[object, ...]:
+        board.log(a=10)
+        board.finish()
+        return stamp(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kohakuboard.reader.run.stamp", slow_stamp)
+        run.refresh()
+    run.refresh()
+    run.refresh()
+    assert run.metrics["a"].count == 11
+    assert run.series("a").step.tolist() == list(range(11))
+
+
+def test_a_database_that_is_locked_for_a_while_is_tried_again(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A passing error was taken for good until run.db changed, which that of a finished run never does."""
+    board.log(a=1)
+    board.finish()
+
+    def locked(path: Path) -> CatalogueSnapshot:
+        raise sqlite3.OperationalError("database is locked")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("kohakuboard.reader.run.read_catalogue", locked)
+        run = open_run(board.path)
+        assert run.status == "unreadable"
+    run.refresh()
+    assert run.status == "finished"

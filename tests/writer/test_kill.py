@@ -41,6 +41,7 @@ class Victim:
         self.process = subprocess.Popen(
             [sys.executable, "-c", TRAINER, str(root), str(calls)],
             stdout=subprocess.PIPE,
+            bufsize=0,  # the first line is read as a line, and nothing beyond it
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )

@@ -1,0 +1,199 @@
+"""The way from the journal into the stores, one process, step by step; each docstring tells a defect there was."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kohakuboard import Board, Table
+from kohakuboard.errors import RunBusyError
+from kohakuboard.journal.format import RICH
+from kohakuboard.journal.shard import Shard
+from kohakuboard.reader import Workspace, open_run
+from kohakuboard.writer import recover
+from kohakuboard.writer.drain import Drain
+
+START: dict[str, Any] = {
+    "type": "start", "run_id": "r", "name": "r", "default_name": "r", "project": "p", "group": None, "notes": None,
+    "tags": [], "config": {"lr": 1}, "process": {"cwd": "/"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return tmp_path / "p" / "r"
+
+
+@pytest.fixture
+def shard(run: Path) -> Iterator[Shard]:
+    """Return a shard of a run without any writer."""
+    shard = Shard(run / "journal", rank=0, host=os.uname().nodename)
+    shard.event(0, START)
+    yield shard
+    shard.close()
+
+
+def drained(run: Path) -> Drain:
+    drain = Drain(run, "here")
+    drain.exhaust()
+    return drain
+
+
+def test_what_a_process_logs_until_its_end_is_stored_before_its_shard_is_deleted(
+    run: Path, shard: Shard
+) -> None:
+    """Shards were deleted when their process was dead, without a look at what it wrote since the last reading."""
+    drain = drained(run)
+    program = (
+        "import sys; from pathlib import Path; from kohakuboard.journal.shard import Shard\n"
+        "shard = Shard(Path(sys.argv[1]), rank=1, host=sys.argv[2])\n"
+        "for i in range(50): shard.row(i, {'child': float(i)})\n"
+        "sys.stdin.read(1)\n"
+        "for i in range(50, 100): shard.row(i, {'child': float(i)})\n"
+    )
+    command = [sys.executable, "-c", program, str(run / "journal"), os.uname().nodename]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+        while len(list((run / "journal").iterdir())) < 2 or drain.catalogue.run()["last_step"] != 49:
+            drain.exhaust()
+        assert child.stdin is not None
+        child.stdin.close()
+        child.wait()
+    drain.remove_ended_shards()
+    drain.close()
+    assert len(list((run / "journal").iterdir())) == 1
+    assert open_run(run).series("child").step.tolist() == list(range(100))
+
+
+def test_a_flush_repeated_after_a_crash_before_sqlite_stores_nothing_twice(run: Path, shard: Shard) -> None:
+    for i in range(100):
+        shard.row(i, {"a": float(i)})
+    drain = drained(run)
+    drain.close()
+    # As if the transaction had not come through: Lance has the points, run.db does not know.
+    with sqlite3.connect(run / "run.db") as connection:
+        connection.execute("UPDATE shards SET committed_seq = -1")
+        connection.execute("DELETE FROM metrics")
+    for i in range(100, 150):
+        shard.row(i, {"a": float(i)})
+    drained(run).close()
+    reading = open_run(run)
+    assert reading.series("a").step.tolist() == list(range(150))
+    assert reading.metrics["a"].count == 150
+
+
+ONE_FLOAT = {"dtype": "<f8", "shape": [1]}
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"type": "histogram", "bins": 4, "range": [1.0, 0.0], "values": {**ONE_FLOAT, "data": bytes(8)}},
+        {
+            "type": "histogram",
+            "bins": 4,
+            "range": None,
+            "values": {**ONE_FLOAT, "shape": [9], "data": bytes(8)},
+        },
+        {"type": "histogram", "bins": 4, "range": None, "values": {**ONE_FLOAT, "staged": "gone.staged"}},
+        {"type": "media", "caption": None, "pixels": {"dtype": "|u1", "shape": [5, 5], "data": b"short"}},
+        {"type": "table", "columns": ["a"], "rows": {"data": b"\xc1 no msgpack"}},
+    ],
+)
+def test_one_value_that_cannot_be_stored_is_named_and_stops_nothing(
+    run: Path, shard: Shard, item: dict[str, Any]
+) -> None:
+    """One such value once ended every writer that met it, and `kobo recover`, so that nothing after it was stored."""
+    import msgspec
+
+    body = {"scalars": {"loss": 1.0}, "items": [{"name": "bad", "index": 0, **item}]}
+    shard.record(RICH, 3, msgspec.msgpack.encode(body))
+    shard.row(4, {"loss": 2.0})
+    drained(run).close()
+    reading = open_run(run)
+    assert reading.series("loss").value.tolist() == [1.0, 2.0]
+    (problem,) = reading.problems
+    assert "'bad' of step 3" in problem
+
+
+def test_events_of_a_shard_keep_their_order_when_the_clock_is_set_back(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events were sorted by wall clock: a clock set back made a finished run running, and undid a change of config."""
+    from kohakuboard.journal import shard as module
+
+    seconds = iter([1000.0, 999.0, 998.0, 997.0, 990.0, 980.0, 970.0])
+    monkeypatch.setattr(module, "now", lambda: next(seconds))
+    shard = Shard(run / "journal", rank=0, host=os.uname().nodename)
+    shard.event(0, START)
+    shard.event(0, {"type": "config", "set": {"lr": 2}, "remove": []})
+    for value in (2.0, 4.0):
+        shard.row(0, {"a": value})
+    shard.event(0, {"type": "finish", "status": "finished", "error": None})
+    for _ in range(2):  # from the journal's tail, and from the stores
+        reading = open_run(run)
+        assert (reading.status, reading.config["lr"], reading.metrics["a"].last) == ("finished", 2, 4.0)
+        drained(run).close()
+    shard.close()
+
+
+def test_a_backlog_is_read_in_parts(run: Path, shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kohakuboard.writer import drain as module
+
+    monkeypatch.setattr(module, "READ_BYTES", 1 << 20)
+    row = {f"m{i}": 1.0 for i in range(100)}
+    for step in range(15_000):
+        shard.row(step, row)
+    drain = Drain(run, "here")
+    assert drain.poll()
+    assert 0 < drain.pending_bytes < 8 << 20
+    drain.exhaust()
+    drain.close()
+    assert open_run(run).series("m0").step.tolist() == list(range(15_000))
+
+
+def test_a_dead_run_of_another_machine_is_recovered_once_its_heartbeat_is_old(run: Path) -> None:
+    """Recovery itself refreshed the heartbeat, and the run counted as running again."""
+    shard = Shard(run / "journal", rank=0, host="elsewhere")
+    shard.event(0, START)
+    shard.row(0, {"a": 1.0})
+    assert recover(run)
+    assert open_run(run).status == "crashed"
+    shard.row(1, {"a": 2.0})
+    shard.close()
+    recover(run)
+    assert open_run(run).series("a").value.tolist() == [1.0, 2.0]
+
+
+def test_a_live_run_of_another_machine_is_left_alone(run: Path, shard: Shard) -> None:
+    drained(run).close()
+    with sqlite3.connect(run / "run.db") as connection:
+        connection.execute("UPDATE run SET host = 'elsewhere', heartbeat_us = unixepoch() * 1000000")
+    with pytest.raises(RunBusyError):
+        recover(run)
+
+
+def test_sums_beyond_the_largest_float_hurt_nobody(tmp_path: Path) -> None:
+    """A sum of inf - inf is NaN, which SQLite keeps as NULL: the list of runs then failed for all runs."""
+    with Board(base_dir=tmp_path) as board:
+        for value in (1.7e308, 1.7e308, -1.7e308, -1.7e308, -1.7e308):
+            board.log(a=value)
+    (run,) = Workspace(tmp_path).runs()
+    assert run.metrics["a"].count == 5
+    json.dumps(run.metrics["a"].mean)
+
+
+def test_a_table_of_many_rows_is_staged_and_stored(tmp_path: Path) -> None:
+    rows = [{"i": i, "text": "x" * 20} for i in range(10_000)]
+    with Board(base_dir=tmp_path) as board:
+        board.log(table=Table(rows))
+    stored = open_run(board.path).table("table")
+    assert len(stored.rows) == 10_000
+    assert stored.rows[-1] == [9999, "x" * 20]
