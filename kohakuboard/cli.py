@@ -101,7 +101,8 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, as 
 def open_viewer(directory: Path, host: str, port: int | None, browser: bool) -> None:
     """Show the runs of DIR, which is a root, a project or a run, in a browser. Ctrl-C ends it.
 
-    What crashed runs left in their journals is stored meanwhile, as `kobo recover` does."""
+    What crashed runs left in their journals is stored meanwhile, as `kobo recover` does.
+    """
     from kohakuboard_viewer.server import serve
 
     place = _find(directory)

@@ -4,7 +4,8 @@
 
 `log` is built for the common call, floats under known names: two tests and one append. Everything else (tensors,
 histograms, refusals) takes `_log_each`. One promise is kept here for all of training: no failure of the logger gets
-out of `log` or `step`, except the use of a closed board, which is a mistake in the caller's program.
+out of a board. What does are two mistakes in the caller's program: the use of a closed board (BoardClosedError), and a
+`step(n)` whose n is no integer (InvalidStepError).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,7 @@ from ..journal.stage import Stage
 from .console import ConsoleCapture
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
+from .plain import INT64, LONGEST_TEXT, describe, plain, storable_text
 from .rank import process_rank
 from .records import Rich
 from .scalars import NotAScalarError, to_float
@@ -42,6 +44,7 @@ log = logging.getLogger("kohakuboard")
 
 DEFAULT_ROOT: Final = "kohakuboard"
 FINISH_TIMEOUT_S: Final = 30.0
+LOWEST_STEP: Final = -(2**63)
 HIGHEST_STEP: Final = 2**63 - 1
 
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
@@ -101,9 +104,10 @@ class Board:
         self._finish_lock = threading.RLock()
         self._console: ConsoleCapture | None = None
         continued = self.path.exists()
-        self._shard: Shard | _ForkedShard | _ClosedShard = self._open_shard()
+        shard = self._open_shard()
+        self._shard: Shard | _ForkedShard | _ClosedShard = shard
         self._write_start(name, config, tags, notes, group)
-        self._supervisor = Supervisor(self.path)
+        self._supervisor = Supervisor(self.path, shard.directory)
         if capture_output:
             self._console = ConsoleCapture(self.path / "console.log")
         # A strong reference: a board that the program lost sight of is finished all the same.
@@ -128,7 +132,7 @@ class Board:
         after `finish()`, and nothing else.
         """
         if metrics is not None:
-            values = {**metrics, **values} if values else metrics  # type: ignore[assignment]
+            values = self._merged(metrics, values) if values else metrics  # type: ignore[assignment]
         try:
             if step is None:
                 if self._stepping:
@@ -136,8 +140,11 @@ class Board:
                 else:
                     step = self._next_step
                     self._next_step = step + 1
-            elif HIGHEST_STEP > step >= self._next_step:
-                self._next_step = step + 1
+            else:
+                if type(step) is not int:
+                    step = self._valid_step(step)
+                if HIGHEST_STEP > step >= self._next_step:
+                    self._next_step = step + 1
             # A sum of floats and ints is a float; with a tensor, an array or a Histogram among them it is not.
             # Five times quicker than asking each for its type, and no value is converted in vain.
             if type(sum(values.values(), 0.0)) is float:
@@ -150,19 +157,22 @@ class Board:
         self._log_each(values, step)
 
     def step(self, n: int = 1) -> None:
-        """Move the step by `n`. It starts at 0; all that is logged until the next call belongs to it."""
+        """Move the step by `n`. It starts at 0; all that is logged until the next call belongs to it.
+
+        It stops at the ends of a 64-bit integer. Raises InvalidStepError when `n` is no integer.
+        """
         try:
             moved = index(n)
-        except TypeError:
+        except Exception:  # noqa: BLE001  (a user's own __index__ may raise anything)
             raise InvalidStepError(n) from None
         if not self._stepping:
             self._stepping = True
             self._step = max(self._next_step - 1, 0)
-        self._step += moved
+        self._step = min(max(self._step + moved, LOWEST_STEP), HIGHEST_STEP)
 
     def add_tags(self, *tags: str) -> None:
         """Add words to find the run by."""
-        self._write_event({"type": "tags", "add": [str(tag) for tag in tags]})
+        self._write_event({"type": "tags", "add": _words(tags)})
 
     @property
     def closed(self) -> bool:
@@ -170,7 +180,11 @@ class Board:
         return isinstance(self._shard, _ClosedShard)
 
     def finish(
-        self, status: str = "finished", *, error: str | None = None, timeout_s: float = FINISH_TIMEOUT_S
+        self,
+        status: str = "finished",
+        *,
+        error: str | BaseException | None = None,
+        timeout_s: float = FINISH_TIMEOUT_S,
     ) -> None:
         """End the run with a status; a second call does nothing.
 
@@ -179,13 +193,13 @@ class Board:
 
         Args:
             status: finished, failed, interrupted, killed or preempted.
-            error: The traceback or reason, for a run that failed.
+            error: The traceback, reason or exception, for a run that failed.
             timeout_s: The longest wait, in seconds.
         """
         with self._finish_lock:
             if self.closed or os.getpid() != self._pid:
                 return
-            self._write_event({"type": "finish", "status": status, "error": error})
+            self._write_event({"type": "finish", "status": plain(status), "error": _error_text(error)})
             shard, self._shard = self._shard, _ClosedShard(self.name)
             shard.close()
             atexit.unregister(self._finish_at_exit)
@@ -200,7 +214,7 @@ class Board:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish(_status_of(error), error=_traceback_of(error))
+        self._finish_with(error)
 
     def __repr__(self) -> str:
         return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
@@ -211,9 +225,12 @@ class Board:
             raise BoardClosedError(self.name)
         try:
             step = self._valid_step(step)
+            if HIGHEST_STEP > step >= self._next_step:
+                self._next_step = step + 1
             scalars, items = self._sort(values)
-            if items:
-                self._shard.record(RICH, step, _encode_rich(scalars, items))
+            payload = self._encoded(scalars, items) if items else None
+            if payload is not None:
+                self._shard.record(RICH, step, payload)
             elif scalars:
                 self._shard.row(step, scalars)
         except BoardClosedError:
@@ -223,6 +240,22 @@ class Board:
         except Exception:  # noqa: BLE001  (the boundary: a defect here must not end somebody's training)
             self._refuse("log", f"this call could not be logged:\n{traceback.format_exc()}")
 
+    def _merged(self, metrics: Any, values: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return {**metrics, **values}
+        except Exception:  # noqa: BLE001  (the boundary: the dict is the user's, and may be no dict)
+            self._refuse("log", f"log() takes a dict of names and values, not {type(metrics).__name__}")
+            return values
+
+    def _encoded(self, scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes | None:
+        """Return a rich record; None, with a warning for each name, when the items cannot be encoded."""
+        try:
+            return _encode_rich(scalars, items)
+        except Exception as exc:  # noqa: BLE001  (the boundary: the scalars are logged all the same)
+            for item in items:
+                self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
+            return None
+
     def _sort(self, values: Mapping[str, Any]) -> tuple[dict[str, float], list[dict[str, Any]]]:
         """Split values into floats and rich items, refusing the rest by name."""
         if not isinstance(values, Mapping):
@@ -231,8 +264,9 @@ class Board:
         scalars: dict[str, float] = {}
         items: list[dict[str, Any]] = []
         for key, value in values.items():
-            name = key if type(key) is str else str(key)
+            name = "?"
             try:
+                name = storable_text(str(key))
                 if rich := _rich_values(value):
                     stage = self._shard.stage
                     items += [
@@ -242,19 +276,19 @@ class Board:
                     scalars[name] = to_float(value)
             except (NotAScalarError, RichValueError) as exc:
                 self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
+            except BoardClosedError:
+                raise
+            except Exception as exc:  # noqa: BLE001  (the boundary: one bad value must not cost the others)
+                self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {describe(exc)}")
         return scalars, items
 
     def _valid_step(self, step: Any) -> int:
-        try:
-            number = index(step)
-            if -HIGHEST_STEP - 1 <= number <= HIGHEST_STEP:
-                return number
-        except TypeError:
-            if isinstance(step, float) and step.is_integer():
-                return int(step)
-        used = self._step if self._stepping else self._next_step
+        number = _whole_number(step)
+        if number is not None and number in INT64:
+            return number
+        used = self._step if self._stepping else min(self._next_step, HIGHEST_STEP)
         self._refuse(
-            "step", f"step={step!r} ({type(step).__name__}) is no 64-bit integer; step {used} was used"
+            "step", f"step={describe(step)} ({_type_name(step)}) is no 64-bit integer; step {used} was used"
         )
         return used
 
@@ -277,10 +311,15 @@ class Board:
         self._write_event({"type": kind, "set": changed, "remove": removed})
 
     def _write_event(self, event: dict[str, Any]) -> None:
+        step = self._step if self._stepping else min(max(self._next_step - 1, 0), HIGHEST_STEP)
         try:
-            self._shard.event(self._step if self._stepping else max(self._next_step - 1, 0), event)
+            self._shard.event(step, plain(event))
+        except BoardClosedError:
+            raise
         except OSError as exc:
             self._drop(exc)
+        except Exception:  # noqa: BLE001  (the boundary, as in _log_each)
+            self._refuse("event", f"a {event['type']} could not be noted:\n{traceback.format_exc()}")
 
     def _open_shard(self) -> Shard:
         return Shard(self.path / "journal", rank=process_rank(), host=host_name())
@@ -303,7 +342,7 @@ class Board:
                 "project": self.project,
                 "group": group,
                 "notes": notes,
-                "tags": [tags] if isinstance(tags, str) else [str(tag) for tag in tags or ()],
+                "tags": _words([tags] if isinstance(tags, str) else tags or ()),
                 "config": self.config.preset(config or {}),
                 "process": {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid},
             }
@@ -318,7 +357,11 @@ class Board:
 
     def _finish_at_exit(self) -> None:
         error = None if _interactive() else getattr(sys, "last_exc", getattr(sys, "last_value", None))
-        self.finish(_status_of(error), error=_traceback_of(error))
+        self._finish_with(error)
+
+    def _finish_with(self, error: BaseException | None) -> None:
+        status = _status_of(error)
+        self.finish(status, error=None if status == "finished" else error)
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
@@ -400,14 +443,37 @@ def _type_name(value: Any) -> str:
     return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
+def _whole_number(value: Any) -> int | None:
+    """Return the integer that any framework's integer is, or a float of that value; None for all else."""
+    try:
+        return int(index(value))
+    except Exception:  # noqa: BLE001  (the boundary: a user's own object may raise anything)
+        pass
+    try:
+        return number if not isinstance(value, str | bytes) and (number := int(value)) == value else None
+    except Exception:  # noqa: BLE001  (as above)
+        return None
+
+
+def _words(values: Iterable[Any]) -> list[str]:
+    return [str(plain(value)) for value in values]
+
+
 def _status_of(error: BaseException | None) -> str:
-    if error is None:
+    # sys.exit() and sys.exit(0) are how programs end well.
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "finished"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def _traceback_of(error: BaseException | None) -> str | None:
-    return "".join(traceback.format_exception(error)) if error is not None else None
+def _error_text(error: Any) -> str | None:
+    if isinstance(error, BaseException):
+        try:
+            # The end of a traceback says what happened.
+            return "".join(traceback.format_exception(error))[-LONGEST_TEXT:]
+        except Exception:  # noqa: BLE001  (a user's own exception may raise anything when it is printed)
+            return describe(error)
+    return error if error is None or isinstance(error, str) else describe(error)
 
 
 def _interactive() -> bool:

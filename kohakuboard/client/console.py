@@ -5,33 +5,56 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 __all__ = ["ConsoleCapture"]
 
 
-class _Tee(io.TextIOBase):
-    """Write to a stream and, unbuffered, to a file descriptor; be that stream in everything else."""
+class _Copy:
+    """Own the descriptor of console.log; it is closed when the last one lets go of this.
 
-    def __init__(self, stream: TextIO, fd: int) -> None:
-        self._stream = stream
-        self._fd = fd
+    Were it closed earlier, a print in another thread could write to whatever file has got its number by then. A lock
+    would do as well, but a fork may copy it held.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        if (fd := getattr(self, "fd", -1)) >= 0:
+            close(fd)
+
+
+class _Tee(io.TextIOBase):
+    """Write to a stream and, unbuffered, to a file; be that stream in everything else."""
+
+    def __init__(self, stream: TextIO, copy: _Copy) -> None:
+        self._original = stream
+        self._copy: _Copy | None = copy
+
+    @property
+    def _stream(self) -> TextIO:
+        # Boards that overlap would chain their tees, each new one in front of all those that ended.
+        self._original = _live_stream(self._original)
+        return self._original
 
     def write(self, text: str) -> int:
         written = self._stream.write(text)
-        if self._fd >= 0:
+        copy = self._copy  # held here while it is written to
+        if copy is not None:
             try:
-                os.write(self._fd, text.encode("utf-8", "replace"))
+                os.write(copy.fd, text.encode("utf-8", "replace"))
             except OSError:
-                self._fd = -1  # a full disk ends the copy, never the print
+                self._copy = None  # a full disk ends the copy, never the print
         return written
 
     def flush(self) -> None:
         self._stream.flush()
 
     def detach_file(self) -> None:
-        self._fd = -1
+        self._copy = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -54,15 +77,22 @@ class _Tee(io.TextIOBase):
         self.detach_file()
 
 
+def _live_stream(stream: TextIO) -> TextIO:
+    """Return the stream that prints go to: behind all tees whose copy has ended."""
+    while isinstance(stream, _Tee) and stream._copy is None:
+        stream = stream._original
+    return stream
+
+
 class ConsoleCapture:
     """Put a tee in place of sys.stdout and sys.stderr until `stop`."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._originals = (sys.stdout, sys.stderr)
-        self._tees = tuple(
-            _Tee(stream, self._fd) if stream is not None else None for stream in self._originals
+        copy = _Copy(path)
+        self._originals = tuple(
+            _live_stream(stream) if stream is not None else None for stream in (sys.stdout, sys.stderr)
         )
+        self._tees = tuple(_Tee(stream, copy) if stream is not None else None for stream in self._originals)
         sys.stdout, sys.stderr = (
             tee or original for tee, original in zip(self._tees, self._originals, strict=True)
         )
@@ -73,7 +103,4 @@ class ConsoleCapture:
             if tee is not None:
                 tee.detach_file()
                 if getattr(sys, name) is tee:
-                    setattr(sys, name, original)
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+                    setattr(sys, name, original and _live_stream(original))

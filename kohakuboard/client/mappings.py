@@ -44,7 +44,8 @@ class LoggedMapping(MutableMapping[str, Any]):
         changed: dict[str, Any] = {}
         for arg in (*args, values):
             given = plain(arg if isinstance(arg, Mapping) else _pairs(arg))
-            changed.update({key: item for key, item in given.items() if self._differs(key, item)})
+            changed.update(given)
+        changed = {key: item for key, item in changed.items() if self._differs(key, item)}
         if changed:
             self._items.update(changed)
             self._write(changed, [])

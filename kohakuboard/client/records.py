@@ -10,17 +10,23 @@ before the record that names them is appended: `{"staged": file name}` in place 
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..errors import RichValueError
 from ..journal.bins import count_bins
 from ..journal.stage import Stage
-from .plain import plain
+from .plain import INT64, describe, plain, storable_text
 
 __all__ = ["Histogram", "Media", "Rich", "Table"]
+
+# More than any plot can show; a slip of the keyboard must not cost the writer its memory.
+MOST_BINS: Final = 1 << 20
 
 
 class Rich:
@@ -41,6 +47,15 @@ class Rich:
     def _item(self, stage: Stage) -> dict[str, Any]:
         raise NotImplementedError
 
+    @contextmanager
+    def _refused_later(self, value: Any) -> Iterator[None]:
+        try:
+            yield
+        except RichValueError as exc:
+            self._problem = exc
+        except Exception as exc:  # noqa: BLE001  (a user's own object may raise anything when it is read)
+            self._problem = RichValueError(type(self).__name__, value, f"it cannot be read ({describe(exc)})")
+
 
 class Histogram(Rich):
     """Show how values are distributed.
@@ -51,31 +66,26 @@ class Histogram(Rich):
     """
 
     def __init__(self, values: Any, bins: int = 64, range: tuple[float, float] | None = None) -> None:  # noqa: A002
-        self._bins = bins
-        self._range = range
         self._counted: dict[str, Any] | None = None
-        try:
+        with self._refused_later(values):
+            self._bins = _valid_bins(bins)
+            self._range = _valid_range(range) if range is not None else None
             self._values = _as_array("Histogram", values).reshape(-1)
-            if bins < 1:
-                raise RichValueError("Histogram", bins, f"bins must be 1 or more, not {bins!r}")
-        except RichValueError as exc:
-            self._problem = exc
 
     @classmethod
     def from_bins(cls, counts: Any, edges: Any) -> Histogram:
         """Make one of B counts and the B + 1 edges between them, counted elsewhere."""
         histogram = cls([])
-        try:
+        with histogram._refused_later(counts):
             histogram._counted = _given_bins(counts, edges)
-        except RichValueError as exc:
-            histogram._problem = exc
         return histogram
 
     def compute_bins(self) -> Histogram:
         """Count now, in this process, and let go of the values; returns itself."""
         if self._counted is None and self._problem is None:
-            self._counted = count_bins(self._values, self._bins, self._range)
-            self._values = self._values[:0]
+            with self._refused_later(self._values):
+                self._counted = count_bins(self._values, self._bins, self._range)
+                self._values = self._values[:0]
         return self
 
     def _item(self, stage: Stage) -> dict[str, Any]:
@@ -93,21 +103,20 @@ class Media(Rich):
     """
 
     def __init__(self, data: Any, caption: str | None = None) -> None:
-        self._caption = caption
+        self._caption = None
         self._path: Path | None = None
         self._pixels: Any = None
-        try:
+        with self._refused_later(data):
+            self._caption = storable_text(str(caption)) if caption is not None else None
             if isinstance(data, str | os.PathLike):
                 self._path = _existing_file(data)
             else:
                 self._pixels = _pixels(data)
-        except RichValueError as exc:
-            self._problem = exc
 
     def _item(self, stage: Stage) -> dict[str, Any]:
         item: dict[str, Any] = {"type": "media", "caption": self._caption}
         if self._path is not None:
-            return {**item, "file": stage.file(self._path), "file_name": self._path.name}
+            return {**item, "file": stage.file(self._path), "file_name": storable_text(self._path.name)}
         return {**item, "pixels": _array_item(self._pixels, stage)}
 
 
@@ -115,20 +124,43 @@ class Table(Rich):
     """Show rows and columns.
 
     `data` is a list of dicts (columns in order of first appearance, what is missing is None), or a list of rows with
-    `columns` naming them. Cells hold text, numbers, None, and nested lists and dicts of these.
+    `columns` naming them. Cells hold text, numbers, None, and nested lists and dicts of these; an integer beyond
+    64 bits becomes text.
     """
 
     def __init__(self, data: Sequence[Any], columns: Iterable[str] | None = None) -> None:
-        try:
+        with self._refused_later(data):
             self._columns, self._rows = _from_dicts(data) if columns is None else _from_rows(data, columns)
-        except RichValueError as exc:
-            self._problem = exc
 
     def _item(self, stage: Stage) -> dict[str, Any]:
         import msgspec
 
         rows = msgspec.msgpack.encode(plain(self._rows))
-        return {"type": "table", "columns": self._columns, "rows": stage.data(rows)}
+        return {
+            "type": "table",
+            "columns": [storable_text(name) for name in self._columns],
+            "rows": stage.data(rows),
+        }
+
+
+def _valid_bins(bins: Any) -> int:
+    try:
+        number = int(index(bins))
+    except TypeError:
+        number = 0
+    if not 1 <= number <= MOST_BINS:
+        raise RichValueError("Histogram", bins, f"bins must be a number from 1 to {MOST_BINS}, not {bins!r}")
+    return number
+
+
+def _valid_range(span: Any) -> tuple[float, float]:
+    try:
+        low, high = map(float, span)
+        if low < high and math.isfinite(low) and math.isfinite(high):
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise RichValueError("Histogram", span, f"range must be two finite numbers, low and high, not {span!r}")
 
 
 def _given_bins(counts: Any, edges: Any) -> dict[str, Any]:
@@ -137,7 +169,10 @@ def _given_bins(counts: Any, edges: Any) -> dict[str, Any]:
     if len(borders) != len(counted) + 1:
         reason = f"{len(counted)} counts need {len(counted) + 1} edges, not {len(borders)}"
         raise RichValueError("Histogram", edges, reason)
-    return {"counts": [int(n) for n in counted], "edges": [float(edge) for edge in borders], "n_nonfinite": 0}
+    numbers = [int(n) for n in counted]
+    if not all(n in INT64 for n in numbers):
+        raise RichValueError("Histogram", counts, "a count goes beyond 64 bits")
+    return {"counts": numbers, "edges": [float(edge) for edge in borders], "n_nonfinite": 0}
 
 
 def _existing_file(data: str | os.PathLike[str]) -> Path:

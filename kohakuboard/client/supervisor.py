@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -72,11 +73,12 @@ class Supervisor:
     """Keep a writer running for a run until it has written everything.
 
     A daemon thread waits for the writer's end, which costs nothing, and starts another one after a crash; the pause
-    between two starts doubles up to LONGEST_BACKOFF_S.
+    between two starts doubles up to LONGEST_BACKOFF_S. `shard` is the directory that the writer removes at the end.
     """
 
-    def __init__(self, run_directory: Path) -> None:
+    def __init__(self, run_directory: Path, shard: Path) -> None:
         self._run_directory = run_directory
+        self._shard = shard
         self._finishing = threading.Event()
         self._abandoned = threading.Event()
         self._lock = threading.Lock()
@@ -114,7 +116,9 @@ class Supervisor:
         """Let go of the parent's writer in a forked child: its pipe must close when the parent ends, not with us."""
         writer = self._writer
         if writer is not None and writer.stdin is not None:
-            os.close(writer.stdin.fileno())
+            # The file object, not its number: that may soon be another file's, which the object would close.
+            with suppress(OSError):
+                writer.stdin.close()
             writer.returncode = 0  # it is not our child: no wait, no warning when it is collected
 
     def _start(self) -> None:
@@ -128,8 +132,8 @@ class Supervisor:
         deaths, backoff_s = 0, FIRST_BACKOFF_S
         while True:
             started = time.monotonic()
-            returncode = self._writer.wait() if self._writer is not None else None
-            if returncode == 0 or self._abandoned.is_set():
+            returncode = _exit_code(self._writer) if self._writer is not None else None
+            if returncode == 0 or self._abandoned.is_set() or self._is_all_written():
                 return
             quick = time.monotonic() - started < QUICK_DEATH_S
             deaths, backoff_s = (
@@ -139,8 +143,12 @@ class Supervisor:
                 self._warn(returncode)
             if self._finishing.is_set() and deaths > WARN_AFTER_DEATHS:
                 return
-            self._abandoned.wait(backoff_s / 2)
+            # Whoever finishes the board ends the pause, which may be a long one; the short ones after that are kept.
+            (self._abandoned if self._finishing.is_set() else self._finishing).wait(backoff_s / 2)
             self._restart()
+
+    def _is_all_written(self) -> bool:
+        return self._finishing.is_set() and not self._shard.exists()
 
     def _restart(self) -> None:
         with self._lock:
@@ -157,6 +165,21 @@ class Supervisor:
             self._run_directory,
             returncode,
         )
+
+
+def _exit_code(writer: subprocess.Popen[bytes]) -> int | None:
+    """Wait for the end of a writer; None when how it ended cannot be known.
+
+    Popen takes a child that somebody else waited for, or that the kernel reaped because the program ignores SIGCHLD,
+    for one that ended well.
+    """
+    if sys.platform != "win32" and hasattr(os, "waitid"):
+        try:
+            os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            writer.wait()
+            return None
+    return writer.wait()
 
 
 def _tell(pipe: IO[bytes] | None, message: bytes) -> None:

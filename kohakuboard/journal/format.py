@@ -24,12 +24,12 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     kind    payload
     ROW     one f64 for each name of the shape: fixed size, so that numpy decodes thousands at once
     SHAPE   JSON list of metric names; the tag carries the number that rows use from here on
-    EVENT   JSON object with a "type": start, config, tags, notes, summary, finish
+    EVENT   JSON object with a "type": start, config, summary, tags, finish
     RICH    msgpack: scalars logged in the same call, and histograms, media, tables
 
 A file is allocated and zero-filled before use, so a length of 0 is the end of the log. So is a record whose CRC
 does not fit: it is being written, or was when its process died. Shapes are declared anew in each segment, so a
-segment is read without those before it. `seq` counts the records of a shard.
+segment is read without those before it. `seq` rises with each record of a shard; where segments change, it skips.
 """
 
 from __future__ import annotations

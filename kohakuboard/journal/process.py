@@ -46,7 +46,8 @@ def is_alive(host: str | None, pid: int | None, start_mark: int | None) -> bool 
 def _stat_fields(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat from the state on; empty where there are none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        # A process may be called anything, in any encoding.
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return []
     # The second field is the command in brackets, which may hold spaces and brackets itself.

@@ -6,6 +6,7 @@ process with SIGBUS, while a failed allocation is an OSError that can be handled
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -17,17 +18,26 @@ __all__ = ["Segment", "allocate"]
 
 # Faults all pages in one go. Left to the first touch of each page, they cost 1 call in 70 many times its usual price.
 _MADV_POPULATE_WRITE = 23
+# What posix_fallocate says, by C library and file system, where it is not to be had.
+_NOT_SUPPORTED = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 
 
 def allocate(fd: int, size: int) -> None:
     """Reserve `size` bytes of zeros on disk for an empty file; OSError when there is no room."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
-        return
-    # macOS and Windows: zeros written are blocks owned.
+        try:
+            os.posix_fallocate(fd, 0, size)
+            return
+        except OSError as exc:
+            if exc.errno not in _NOT_SUPPORTED:
+                raise
+    # macOS, Windows, and file systems that cannot allocate: zeros written are blocks owned.
     block = bytes(1 << 20)
-    for start in range(0, size, len(block)):
-        os.write(fd, block[: min(len(block), size - start)])
+    while size > 0:
+        written = os.write(fd, block[:size])
+        if written <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        size -= written
 
 
 class Segment:

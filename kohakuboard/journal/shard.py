@@ -7,8 +7,9 @@ could be done by the writer. What it must get right:
 * Other threads, Ctrl-C, a signal handler that logs, or a garbage collector that runs somebody's `__del__` may come in
   at any call. So everything is computed first, against the state that `seq` stands for (whatever moves the state on
   moves `seq`). Then one line compares `seq` and takes the place, and two statements without a call fill it. CPython
-  changes threads and handles signals at calls and backward jumps only, so nothing comes in between; an append that came
-  in before makes this one start over. There is no lock that a fork could copy held, or a handler could wait for.
+  changes threads and handles signals at calls and backward jumps only, so nothing comes in between (but a line tracer,
+  which only a program that somebody traces has); an append that came in before makes this one start over. There is no
+  lock that a fork could copy held, or a handler could wait for.
 * Nothing can leave a hole: a reader stops at the first empty record, and a hole would hide all that lies behind it.
 
 Where Python runs without its global lock, a lock takes its place.
@@ -123,7 +124,8 @@ class Shard:
         """Append one row of scalars.
 
         Raises TypeError, OverflowError or struct.error, and appends nothing, when a value is not a number or the
-        step not a 64-bit integer; OSError when there is no room for another segment.
+        step not a 64-bit integer, UnicodeEncodeError when a name is not text that UTF-8 can hold; OSError when there
+        is no room for another segment.
         """
         names = tuple(values)
         while True:
@@ -156,7 +158,8 @@ class Shard:
 
     def event(self, step: int, event: Mapping[str, Any]) -> None:
         """Append an event: a JSON object with a "type"."""
-        self.record(EVENT, step, json.dumps(event, ensure_ascii=False).encode())
+        # "replace": half a surrogate pair is no text that SQLite could store.
+        self.record(EVENT, step, json.dumps(event, ensure_ascii=False).encode("utf-8", "replace"))
 
     @property
     def seq(self) -> int:

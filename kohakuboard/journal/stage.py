@@ -28,13 +28,21 @@ class Stage:
         if len(data) <= INLINE_BYTES:
             return {"data": bytes(data)}
         path = self._next_path()
-        path.write_bytes(data)
+        try:
+            path.write_bytes(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         return {"staged": path.name}
 
     def file(self, source: Path) -> dict[str, Any]:
         """Copy a file aside, so that what the user does to it later changes nothing."""
         path = self._next_path()
-        shutil.copyfile(source, path)
+        try:
+            shutil.copyfile(source, path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         return {"staged": path.name}
 
     def _next_path(self) -> Path:

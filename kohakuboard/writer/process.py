@@ -40,6 +40,7 @@ class _Trainer:
     """Hear from the trainer: a byte on stdin means that it finished, the end of stdin that it is gone."""
 
     def __init__(self) -> None:
+        self.finished = False
         self._over = threading.Event()
         self._parent = os.getppid()
         threading.Thread(target=self._listen, name="trainer", daemon=True).start()
@@ -50,7 +51,7 @@ class _Trainer:
 
     def _listen(self) -> None:
         try:
-            sys.stdin.buffer.read(1)
+            self.finished = bool(sys.stdin.buffer.read(1))
         finally:
             self._over.set()
 
@@ -70,7 +71,7 @@ def main(run: Path) -> int:
         _serve(run, trainer)
     finally:
         lock.release()
-    log.info("writer %d ends", os.getpid())
+    log.info("writer %d ends: the trainer %s", os.getpid(), "finished" if trainer.finished else "is gone")
     return 0
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from kohakuboard import Board, Histogram, Media, Table
+from kohakuboard.client.records import Rich
 from kohakuboard.errors import BoardClosedError, InvalidStepError
 from kohakuboard.reader import Run, open_run
 
@@ -137,8 +138,44 @@ def test_a_step_that_is_no_integer_costs_a_warning_and_not_the_value(
         board.log({"a": 1.0}, step=step)  # type: ignore[arg-type]
     with pytest.raises(InvalidStepError, match="'x'"):
         board.step("x")  # type: ignore[arg-type]
-    assert steps(finished(board), "a") == [4, 2, 5, 5, 5]
+    assert steps(finished(board), "a") == [4, 2, 5, 6, 7]
     assert "'seven'" in caplog.text
+
+
+def test_only_a_valid_step_moves_the_count_and_none_overflows(tmp_path: Path) -> None:
+    """A step of 2.5 or np.float32(3) made every later call without a step a refused one, np.int8(127) wrapped to
+    -128, and step(2**70) made finish() raise struct.error."""
+    board = Board(base_dir=tmp_path)
+    for step in (
+        2.5,
+        None,
+        np.float32(3.0),
+        None,
+        np.int8(127),
+        None,
+        HostileStep(),
+        None,
+        2**63 - 2,
+        None,
+        None,
+    ):
+        board.log({"a": 1.0}, step=step)  # type: ignore[arg-type]
+    board.step(2**70)
+    board.log(b=1.0)
+    board.step(-(2**70))
+    board.log(b=1.0)
+    run = finished(board)
+    last = 2**63 - 1
+    assert steps(run, "a") == [0, 1, 3, 4, 127, 128, 129, 130, last - 1, last, last]
+    assert steps(run, "b") == [last, -(2**63)]
+    assert run.status == "finished"
+
+
+class HostileStep:
+    def __index__(self) -> int:
+        raise RuntimeError("no step today")
+
+    __int__ = __index__
 
 
 # Values
@@ -230,8 +267,65 @@ def test_a_call_that_is_no_call_for_logging_is_refused(
     board.log([1, 2])  # type: ignore[arg-type]
     board.log()
     board.log({3: 1.0})  # type: ignore[dict-item]
-    assert list(finished(board).metrics) == ["3"]
+    board.log([1, 2], loss=1.0)  # type: ignore[arg-type]
+    run = finished(board)
+    assert list(run.metrics) == ["3", "loss"]
     assert "list" in caplog.text
+
+
+class BrokenTensor:
+    shape = ()
+
+    def item(self) -> float:
+        raise RuntimeError("the device is gone")
+
+
+def test_one_bad_value_does_not_cost_the_others_of_its_call(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A tensor whose item() raised, a key with half a surrogate pair, np.int64 bins, a caption that is no str or a cell
+    beyond 64 bits each lost the whole call."""
+    pixels = np.zeros((2, 2), dtype=np.uint8)
+    board = Board(base_dir=tmp_path)
+    board.log(
+        {
+            "broken": BrokenTensor(),
+            "half\udcff": 1.0,
+            np.str_("numpy"): 2.0,
+            "histogram": Histogram([1, 2], bins=np.int64(4), range=(np.float32(0), np.float32(4))),
+            "named": Media(pixels, caption=np.str_("x")),
+            "numbered": Media(pixels, caption=3),  # type: ignore[arg-type]
+            "table": Table([{"n\udcff": 2**70, "nested": {"deep": [-(2**70)], "text\udcff": "\udcff"}}]),
+            "loss": 3.0,
+        }
+    )
+    board.log({"half\udcff": 4.0})
+    run = finished(board)
+    assert {name: metric.last for name, metric in run.metrics.items()} == {
+        "half\\udcff": 4.0, "numpy": 2.0, "loss": 3.0,
+    }  # fmt: skip
+    assert run.histograms("histogram").counts.tolist() == [[0, 1, 1, 0]]
+    assert [entry.caption for entry in run.media()] == ["x", "3"]
+    table = run.table("table")
+    assert table.columns == ["n\\udcff", "nested"]
+    assert table.rows == [[str(2**70), {"deep": [str(-(2**70))], "text\\udcff": "\\udcff"}]]
+    (record,) = caplog.records
+    assert "the device is gone" in record.getMessage()
+
+
+class UnencodableItem(Rich):
+    def _item(self, stage: object) -> dict[str, Any]:
+        return {"type": "table", "columns": object()}
+
+
+def test_scalars_beside_a_rich_value_that_cannot_be_encoded_are_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A failing encoder lost the scalars of the same call."""
+    board = Board(base_dir=tmp_path)
+    board.log(loss=1.0, rich=UnencodableItem())
+    assert list(finished(board).metrics) == ["loss"]
+    assert "'rich' was not logged" in caplog.text
 
 
 def test_the_dict_that_is_logged_is_neither_changed_nor_kept(tmp_path: Path) -> None:
@@ -367,6 +461,54 @@ def test_summary_is_the_last_values_and_what_the_user_set(tmp_path: Path) -> Non
     assert run.tags == ["baseline", "v2"]
 
 
+def test_words_that_utf8_cannot_hold_get_everywhere_as_escapes(tmp_path: Path) -> None:
+    """Half a surrogate pair, as os.fsdecode makes of odd file names, raised UnicodeEncodeError out of Board(),
+    config.update and add_tags."""
+    odd = "x\udcff"
+    board = Board(odd, base_dir=tmp_path, config={odd: [odd]}, tags=[odd], notes=odd, group=odd, project=odd)
+    board.config.update({"path": Path(odd), "big": 2**70})
+    board.summary[odd] = odd
+    board.add_tags(odd + "2", 3)  # type: ignore[arg-type]
+    board.finish("failed", error=odd)
+    run = open_run(board.path)
+    kept = "x\\udcff"
+    assert (run.name, run.notes, run.group, run.project, run.error) == (kept,) * 5
+    assert run.config == {kept: [kept], "path": kept, "big": str(2**70)}
+    assert run.summary == {kept: kept}
+    assert set(run.tags) == {kept, kept + "2", "3"}
+
+
+def test_an_event_that_cannot_be_written_costs_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Notes that are no text once ended training in Board(), and an exception as `error` left the board open."""
+    board = Board(base_dir=tmp_path, notes=Path("a note"), group=object())  # type: ignore[arg-type]
+    board.config["hostile"] = HostileMapping()
+    board.finish("failed", error=ZeroDivisionError("no luck"))
+    assert board.closed
+    run = open_run(board.path)
+    assert run.status == "failed"
+    assert run.notes == "a note"
+    assert "no luck" in (run.error or "")
+    assert "HostileMapping" in run.config["hostile"]
+
+
+class HostileMapping(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("no items today")
+
+    def __repr__(self) -> str:
+        return "HostileMapping()"
+
+
+def test_an_update_that_names_a_key_twice_takes_the_last(tmp_path: Path) -> None:
+    """update({"a": 1}, a=0) left 1 where a was 0 before: the 0 was compared with the old value and changed nothing."""
+    board = Board(base_dir=tmp_path, config={"a": 0})
+    board.config.update({"a": 1}, a=0)
+    assert board.config["a"] == 0
+    assert finished(board).config == {"a": 0}
+
+
 # The end
 
 
@@ -398,6 +540,26 @@ def test_a_context_tells_how_it_ended(tmp_path: Path) -> None:
     assert run.status == "failed"
     assert run.error is not None
     assert "ZeroDivisionError" in run.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (SystemExit(), "finished"),
+        (SystemExit(0), "finished"),
+        (SystemExit(2), "failed"),
+        (SystemExit("no luck"), "failed"),
+        (KeyboardInterrupt(), "interrupted"),
+        (GeneratorExit(), "failed"),
+    ],
+)
+def test_a_context_left_by_sys_exit_0_is_finished(tmp_path: Path, error: BaseException, status: str) -> None:
+    """A program that ended with sys.exit(0) in its `with` block was reported as failed."""
+    with pytest.raises(type(error)), Board(base_dir=tmp_path, capture_output=False):
+        raise error
+    run = the_run(tmp_path)
+    assert run.status == status
+    assert (run.error is None) == (status == "finished")
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_a_killed_trainer_loses_nothing_and_its_run_crashed(tmp_path: Path, tria
     run = open_run(victim.path)
     assert run.status == "crashed"
     assert not (victim.path / "journal").exists()
+    assert "ends: the trainer is gone" in (victim.path / "writer.log").read_text()
     check_whole(run, victim.acknowledged)
 
 
