@@ -11,7 +11,6 @@ out of a board. What does are two mistakes in the caller's program: the use of a
 from __future__ import annotations
 
 import atexit
-import builtins
 import logging
 import os
 import sys
@@ -28,14 +27,15 @@ from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.shard import Shard
-from ..journal.stage import Stage
 from .console import ConsoleCapture
+from .ending import error_text, status_of, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
-from .plain import INT64, LONGEST_TEXT, describe, plain, storable_text
+from .plain import INT64, describe, plain, storable_text
 from .rank import process_rank
 from .records import Rich
 from .scalars import NotAScalarError, to_float
+from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
 
 __all__ = ["DEFAULT_ROOT", "Board", "default_root"]
@@ -105,7 +105,7 @@ class Board:
         self._console: ConsoleCapture | None = None
         continued = self.path.exists()
         shard = self._open_shard()
-        self._shard: Shard | _ForkedShard | _ClosedShard = shard
+        self._shard: Shard | ForkedShard | ClosedShard = shard
         self._write_start(name, config, tags, notes, group)
         self._supervisor = Supervisor(self.path, shard.directory)
         if capture_output:
@@ -177,7 +177,7 @@ class Board:
     @property
     def closed(self) -> bool:
         """Tell whether the board was finished."""
-        return isinstance(self._shard, _ClosedShard)
+        return isinstance(self._shard, ClosedShard)
 
     def finish(
         self,
@@ -199,8 +199,8 @@ class Board:
         with self._finish_lock:
             if self.closed or os.getpid() != self._pid:
                 return
-            self._write_event({"type": "finish", "status": plain(status), "error": _error_text(error)})
-            shard, self._shard = self._shard, _ClosedShard(self.name)
+            self._write_event({"type": "finish", "status": plain(status), "error": error_text(error)})
+            shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
             atexit.unregister(self._finish_at_exit)
             _live.discard(self)
@@ -324,6 +324,10 @@ class Board:
     def _open_shard(self) -> Shard:
         return Shard(self.path / "journal", rank=process_rank(), host=host_name())
 
+    def _open_shard_in_child(self) -> Shard:
+        shard = self._shard = self._open_shard()
+        return shard
+
     def _write_start(
         self,
         given_name: str | None,
@@ -356,70 +360,19 @@ class Board:
             _say(f"{self.name}: the writer goes on in the background; the run can be opened meanwhile")
 
     def _finish_at_exit(self) -> None:
-        error = None if _interactive() else getattr(sys, "last_exc", getattr(sys, "last_value", None))
+        error = uncaught_error()
         self._finish_with(error)
 
     def _finish_with(self, error: BaseException | None) -> None:
-        status = _status_of(error)
+        status = status_of(error)
         self.finish(status, error=None if status == "finished" else error)
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
         self._finish_lock = threading.RLock()
         if isinstance(self._shard, Shard):
-            self._shard = _ForkedShard(self)
+            self._shard = ForkedShard(self._open_shard_in_child)
         self._supervisor.detach_in_child()
-
-
-class _ForkedShard:
-    """Stand for the shard of a forked child until it logs: most children never do."""
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    def _open(self) -> Shard:
-        shard = self._board._open_shard()
-        self._board._shard = shard
-        return shard
-
-    @property
-    def stage(self) -> Stage:
-        return self._open().stage
-
-    def row(self, step: int, values: Mapping[str, float]) -> None:
-        self._open().row(step, values)
-
-    def record(self, kind: int, step: int, payload: bytes) -> None:
-        self._open().record(kind, step, payload)
-
-    def event(self, step: int, event: Mapping[str, Any]) -> None:
-        self._open().event(step, event)
-
-    def close(self) -> None:
-        return
-
-
-class _ClosedShard:
-    """Refuse everything, in the words that the user should read."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    @property
-    def stage(self) -> Stage:
-        raise BoardClosedError(self._name)
-
-    def row(self, step: int, values: Mapping[str, float]) -> None:
-        raise BoardClosedError(self._name)
-
-    def record(self, kind: int, step: int, payload: bytes) -> None:
-        raise BoardClosedError(self._name)
-
-    def event(self, step: int, event: Mapping[str, Any]) -> None:
-        raise BoardClosedError(self._name)
-
-    def close(self) -> None:
-        return
 
 
 def _rich_values(value: Any) -> Sequence[Rich]:
@@ -457,28 +410,6 @@ def _whole_number(value: Any) -> int | None:
 
 def _words(values: Iterable[Any]) -> list[str]:
     return [str(plain(value)) for value in values]
-
-
-def _status_of(error: BaseException | None) -> str:
-    # sys.exit() and sys.exit(0) are how programs end well.
-    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
-        return "finished"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-
-
-def _error_text(error: Any) -> str | None:
-    if isinstance(error, BaseException):
-        try:
-            # The end of a traceback says what happened.
-            return "".join(traceback.format_exception(error))[-LONGEST_TEXT:]
-        except Exception:  # noqa: BLE001  (a user's own exception may raise anything when it is printed)
-            return describe(error)
-    return error if error is None or isinstance(error, str) else describe(error)
-
-
-def _interactive() -> bool:
-    # In a notebook or a shell the last error may be hours old, and was the cell's, not the run's.
-    return hasattr(sys, "ps1") or hasattr(builtins, "get_ipython")
 
 
 def _say(message: str) -> None:

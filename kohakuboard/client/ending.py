@@ -1,0 +1,39 @@
+"""Tell how a run ended from the exception that ended it."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import traceback
+from typing import Any
+
+from .plain import LONGEST_TEXT, describe
+
+__all__ = ["error_text", "status_of", "uncaught_error"]
+
+
+def status_of(error: BaseException | None) -> str:
+    """Return the status of a run that ended with an exception, or without one."""
+    # sys.exit() and sys.exit(0) are how programs end well.
+    if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+        return "finished"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def error_text(error: Any) -> str | None:
+    """Return a traceback, or whatever else says why a run failed, as text."""
+    if isinstance(error, BaseException):
+        try:
+            # The end of a traceback says what happened.
+            return "".join(traceback.format_exception(error))[-LONGEST_TEXT:]
+        except Exception:  # noqa: BLE001  (a user's own exception may raise anything when it is printed)
+            return describe(error)
+    return error if error is None or isinstance(error, str) else describe(error)
+
+
+def uncaught_error() -> BaseException | None:
+    """Return the exception that ends this program, seen from an exit handler."""
+    # In a notebook or a shell the last error may be hours old, and was the cell's, not the run's.
+    if hasattr(sys, "ps1") or hasattr(builtins, "get_ipython"):
+        return None
+    return getattr(sys, "last_exc", getattr(sys, "last_value", None))

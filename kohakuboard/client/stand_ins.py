@@ -1,0 +1,69 @@
+"""What a board has in place of its shard after a fork, and after its end: `log` need not ask which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from ..errors import BoardClosedError
+from ..journal.shard import Shard
+from ..journal.stage import Stage
+
+__all__ = ["ClosedShard", "ForkedShard"]
+
+
+class ForkedShard:
+    """Stand for the shard of a forked child until it logs: most children never do. `open_shard` makes the real one."""
+
+    def __init__(self, open_shard: Callable[[], Shard]) -> None:
+        self._open = open_shard
+
+    @property
+    def stage(self) -> Stage:
+        """Return the stage of a shard of the child's own."""
+        return self._open().stage
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Append to a shard of the child's own."""
+        self._open().row(step, values)
+
+    def record(self, kind: int, step: int, payload: bytes) -> None:
+        """Append to a shard of the child's own."""
+        self._open().record(kind, step, payload)
+
+    def event(self, step: int, event: Mapping[str, Any]) -> None:
+        """Append to a shard of the child's own."""
+        self._open().event(step, event)
+
+    def close(self) -> None:
+        """Do nothing: there is no shard yet."""
+
+
+class ClosedShard:
+    """Refuse everything, in the words that the user should read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def _refuse(self) -> NoReturn:
+        raise BoardClosedError(self._name)
+
+    @property
+    def stage(self) -> Stage:
+        """Raise BoardClosedError."""
+        self._refuse()
+
+    def row(self, step: int, values: Mapping[str, float]) -> None:
+        """Raise BoardClosedError."""
+        self._refuse()
+
+    def record(self, kind: int, step: int, payload: bytes) -> None:
+        """Raise BoardClosedError."""
+        self._refuse()
+
+    def event(self, step: int, event: Mapping[str, Any]) -> None:
+        """Raise BoardClosedError."""
+        self._refuse()
+
+    def close(self) -> None:
+        """Do nothing: it is closed."""
