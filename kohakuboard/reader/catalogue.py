@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ..storage.summary import Metric
 
 __all__ = ["CatalogueSnapshot", "connect", "read_catalogue", "stamp"]
+
+
+# The writer holds its lock for milliseconds; a page must not wait for whoever holds it for longer.
+LOCK_TIMEOUT_S: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -64,7 +68,7 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect_in_place(path: Path) -> sqlite3.Connection | None:
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as exc:

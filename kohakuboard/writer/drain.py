@@ -71,8 +71,9 @@ class _Source:
 class Drain:
     """Read a run's journal and commit it. The caller holds the run's lock."""
 
-    def __init__(self, run: Path, writer_name: str) -> None:
+    def __init__(self, run: Path, writer_name: str, *, read_bytes: int = READ_BYTES) -> None:
         self._run = run
+        self._read_bytes = read_bytes
         self.catalogue = Catalogue(run / "run.db")
         self._media = MediaStore(run)
         self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
@@ -91,15 +92,15 @@ class Drain:
             self.flush()
 
     def poll(self) -> bool:
-        """Read what was appended to the journal since the last call, up to READ_BYTES a shard; True: there is more."""
+        """Read what was appended to the journal since the last call, up to a limit; True: there is more."""
         more = False
         for directory in shard_directories(self._run / "journal"):
             source = self._sources.setdefault(directory.name, _Source(directory))
-            batch = source.cursor.read(READ_BYTES)
+            batch = source.cursor.read(self._read_bytes)
             if source.number < 0:
                 self._introduce(source)
             self._keep_new(source, batch)
-            more = more or batch.n_bytes >= READ_BYTES
+            more = more or batch.n_bytes >= self._read_bytes
         return more
 
     @property

@@ -178,7 +178,7 @@ def show(capsys: pytest.CaptureFixture[str], title: str, found: dict[str, Figure
 
 def ratio(capsys: pytest.CaptureFixture[str], text: str, ours: float, theirs: float, aim: float) -> None:
     with capsys.disabled():
-        print(f"  {text}: {ours / theirs:.3f} ×   (aim: at most {aim} ×)")
+        print(f"  {text}: {ours / theirs:.3g} ×   (aim: at most {aim} ×)")
 
 
 @pytest.mark.parametrize("n_metrics", [2, 100])

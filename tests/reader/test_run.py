@@ -20,8 +20,10 @@ from kohakuboard.errors import (
     NotARunError,
     RunNotFoundError,
 )
+from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, Workspace, find_workspace, open_run
-from kohakuboard.reader.catalogue import CatalogueSnapshot, stamp
+from kohakuboard.reader.catalogue import stamp
+from kohakuboard.writer.drain import Drain
 
 
 @pytest.fixture
@@ -231,41 +233,37 @@ def test_a_series_read_long_after_the_snapshot_holds_each_point_once(board: Boar
     assert run.series("a").step.tolist() == list(range(100))
 
 
-def test_a_flush_between_two_readings_counts_nothing_twice(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_flush_between_two_readings_counts_nothing_twice(tmp_path: Path) -> None:
     """What was flushed after the tail was read, and before run.db was, stayed in the tail for good."""
-    for i in range(10):
-        board.log(a=i)
-    run = open_run(board.path)
-
-    def slow_stamp(path: Path) -> tuple[object, ...]:
-        board.log(a=10)
-        board.finish()
-        return stamp(path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("kohakuboard.reader.run.stamp", slow_stamp)
-        run.refresh()
+    path = tmp_path / "p" / "r"
+    shard = Shard(path / "journal", rank=0, host=os.uname().nodename)
+    shard.row(0, {"a": 0.0})
+    run = open_run(path)
+    for i in range(1, 11):
+        shard.row(i, {"a": float(i)})
+    drain = Drain(path, "here")
+    drain.exhaust()
+    # The second half of a refresh whose first half came before the flush.
+    run._read_catalogue()
+    run._stamp = stamp(path / "run.db")
+    shard.row(11, {"a": 11.0})
     run.refresh()
-    run.refresh()
-    assert run.metrics["a"].count == 11
-    assert run.series("a").step.tolist() == list(range(11))
+    assert run.metrics["a"].count == 12
+    assert run.series("a").step.tolist() == list(range(12))
+    drain.close()
+    shard.close()
 
 
-def test_a_database_that_is_locked_for_a_while_is_tried_again(
-    board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_is_locked_for_a_while_is_tried_again(board: Board) -> None:
     """A passing error was taken for good until run.db changed, which that of a finished run never does."""
     board.log(a=1)
     board.finish()
-
-    def locked(path: Path) -> CatalogueSnapshot:
-        raise sqlite3.OperationalError("database is locked")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("kohakuboard.reader.run.read_catalogue", locked)
-        run = open_run(board.path)
-        assert run.status == "unreadable"
+    locker = sqlite3.connect(board.path / "run.db", isolation_level=None)
+    locker.execute("BEGIN EXCLUSIVE")
+    run = open_run(board.path)
+    assert run.status == "unreadable"
+    assert "locked" in (run.error or "")
+    locker.execute("ROLLBACK")
+    locker.close()
     run.refresh()
     assert run.status == "finished"

@@ -144,14 +144,11 @@ def test_events_of_a_shard_keep_their_order_when_the_clock_is_set_back(
     shard.close()
 
 
-def test_a_backlog_is_read_in_parts(run: Path, shard: Shard, monkeypatch: pytest.MonkeyPatch) -> None:
-    from kohakuboard.writer import drain as module
-
-    monkeypatch.setattr(module, "READ_BYTES", 1 << 20)
+def test_a_backlog_is_read_in_parts(run: Path, shard: Shard) -> None:
     row = {f"m{i}": 1.0 for i in range(100)}
     for step in range(15_000):
         shard.row(step, row)
-    drain = Drain(run, "here")
+    drain = Drain(run, "here", read_bytes=1 << 20)
     assert drain.poll()
     assert 0 < drain.pending_bytes < 8 << 20
     drain.exhaust()
