@@ -202,6 +202,10 @@ class Board:
             self._write_event({"type": "finish", "status": plain(status), "error": error_text(error)})
             shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
+            if self._dropped:
+                log.warning(
+                    "%d calls of %s were dropped while its journal could not grow", self._dropped, self.path
+                )
             atexit.unregister(self._finish_at_exit)
             _live.discard(self)
             if self._console is not None:
