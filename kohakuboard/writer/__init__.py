@@ -1,7 +1,8 @@
 """The background process: journal in, Lance and SQLite out.
 
-`process` is its main loop, `drain` moves records from the journal into the stores, exactly once, `encode` makes PNGs
-and counts histograms, `lock` lets one writer at a time work on a run.
+`process` is its main loop, `trainer` what it hears from the process that logs, `drain` moves records from the journal
+into the stores, exactly once, `encode` makes PNGs and counts histograms, `lock` lets one writer at a time work on a
+run.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from ..journal.process import STALE_HEARTBEAT_S, host_name, is_alive
 from ..journal.scan import shard_directories
 from .environment import collect_environment
 from .lock import RunLock
+from .trainer import Trainer
 
 if TYPE_CHECKING:
     from .drain import Drain
@@ -36,32 +36,12 @@ HANDOVER_S: Final = 10.0
 DEATH_GRACE_S: Final = 5.0
 
 
-class _Trainer:
-    """Hear from the trainer: a byte on stdin means that it finished, the end of stdin that it is gone."""
-
-    def __init__(self) -> None:
-        self.finished = False
-        self._over = threading.Event()
-        self._parent = os.getppid()
-        threading.Thread(target=self._listen, name="trainer", daemon=True).start()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait; True when the trainer finished or is gone."""
-        return self._over.wait(timeout_s) or os.getppid() != self._parent
-
-    def _listen(self) -> None:
-        try:
-            self.finished = bool(sys.stdin.buffer.read(1))
-        finally:
-            self._over.set()
-
-
 def main(run: Path) -> int:
     """Serve one run until its trainer is done; return the exit code."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
-    trainer = _Trainer()
+    trainer = Trainer()
     lock = RunLock(run)
     if not _acquire(lock, trainer):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
@@ -75,7 +55,7 @@ def main(run: Path) -> int:
     return 0
 
 
-def _acquire(lock: RunLock, trainer: _Trainer) -> bool:
+def _acquire(lock: RunLock, trainer: Trainer) -> bool:
     """Wait for the lock while the trainer lives, and a little longer: its holder may have looked for the last time."""
     deadline = float("inf")
     while not lock.acquire():
@@ -87,7 +67,7 @@ def _acquire(lock: RunLock, trainer: _Trainer) -> bool:
     return True
 
 
-def _serve(run: Path, trainer: _Trainer) -> None:
+def _serve(run: Path, trainer: Trainer) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
