@@ -91,10 +91,7 @@ class Figures:
         """Return the table as Markdown that is also aligned on a terminal."""
         cells = [HEADINGS, *(row.cells() for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "| " + " | ".join(map(str.ljust, row, widths)) + " |"  # type: ignore[arg-type]
-            for row in cells
-        ]
+        lines = ["| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in cells]
         lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
         return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Time calls, subjects in turns: each figure is the median of ROUNDS rounds, and a machine that slows down slows all."""
+"""Time calls, subjects in turns: a figure is the median of ROUNDS rounds, and a machine that slows down slows all."""
 
 from __future__ import annotations
 
