@@ -7,10 +7,12 @@ steps, times, losses, _ = run.series("train/loss")
 """
 
 from ..storage.summary import Metric
+from .listing import Entry
 from .run import HistogramSeries, MediaEntry, Run, Series, TableEntry, open_run
 from .workspace import Workspace, find_workspace
 
 __all__ = [
+    "Entry",
     "HistogramSeries",
     "MediaEntry",
     "Metric",

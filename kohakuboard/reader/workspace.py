@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import AmbiguousRunError, NotARunError, RunNotFoundError
+from .listing import Entry, Listing, directories
 from .run import Run, is_run
 
 __all__ = ["Workspace", "find_workspace"]
@@ -16,17 +16,19 @@ class Workspace:
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root).absolute()
-        self._runs: dict[Path, Run] = {}
+        self._listing = Listing(self.root)
 
     def runs(self) -> list[Run]:
         """Return all runs, refreshed, the newest first. A run that cannot be read is among them, and says why."""
-        found = {path: self._open(path) for path in self._paths()}
-        self._runs = found
-        return sorted(found.values(), key=lambda run: (run.started, run.id), reverse=True)
+        return [entry.run for entry in self._listing.entries()]
+
+    def entries(self) -> list[Entry]:
+        """Return the same runs as entries: each is the same object until something about its run changes."""
+        return self._listing.entries()
 
     def projects(self) -> list[str]:
         """Return the names of the directories that hold runs, in alphabetical order."""
-        return sorted({path.parent.name for path in self._paths()})
+        return sorted({path.parent.name for path in self._listing.paths()})
 
     def run(self, wanted: str) -> Run:
         """Return the run with an id, "project/id", or beginning of an id.
@@ -34,7 +36,7 @@ class Workspace:
         Raises RunNotFoundError or AmbiguousRunError.
         """
         project, _, run_id = wanted.rpartition("/")
-        paths = [path for path in self._paths() if not project or path.parent.name == project]
+        paths = [path for path in self._listing.paths() if not project or path.parent.name == project]
         matches = [path for path in paths if path.name == run_id]
         if not matches and run_id:
             matches = [path for path in paths if path.name.startswith(run_id)]
@@ -42,21 +44,7 @@ class Workspace:
             raise RunNotFoundError(self.root, wanted)
         if len(matches) > 1:
             raise AmbiguousRunError(wanted, (f"{path.parent.name}/{path.name}" for path in matches))
-        return self._open(matches[0])
-
-    def _open(self, path: Path) -> Run:
-        run = self._runs.get(path)
-        if run is None:
-            run = self._runs[path] = Run(path)
-        else:
-            run.refresh()
-        return run
-
-    def _paths(self) -> Iterator[Path]:
-        for project in _directories(self.root):
-            for directory in _directories(project):
-                if is_run(directory):
-                    yield directory
+        return self._listing.open(matches[0])
 
 
 def find_workspace(path: str | Path) -> tuple[Workspace, str | None, Run | None]:
@@ -71,13 +59,6 @@ def find_workspace(path: str | Path) -> tuple[Workspace, str | None, Run | None]
     if is_run(directory):
         workspace = Workspace(directory.parent.parent)
         return workspace, directory.parent.name, workspace.run(f"{directory.parent.name}/{directory.name}")
-    if any(is_run(child) for child in _directories(directory)):
+    if any(is_run(Path(child)) for child in directories(str(directory))):
         return Workspace(directory.parent), directory.name, None
     return Workspace(directory), None, None
-
-
-def _directories(path: Path) -> list[Path]:
-    try:
-        return sorted(child for child in path.iterdir() if child.is_dir())
-    except OSError:
-        return []

@@ -26,6 +26,7 @@ from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity
 from ..journal.scan import Column
+from .digest import drop_digest, write_digest
 from .summary import summarise
 
 __all__ = ["Catalogue", "MediaRow"]
@@ -155,6 +156,8 @@ class Catalogue:
     """Write a run's run.db. One process at a time; use `transaction` around what belongs together."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        drop_digest(path)
         self._connection = sqlite3.connect(path, timeout=30.0)
         self._db = Database(self._connection)
         self._db.execute("PRAGMA journal_mode=WAL")
@@ -254,6 +257,7 @@ class Catalogue:
             self._connection.execute("PRAGMA busy_timeout = 500")
             try:
                 self._connection.execute("PRAGMA journal_mode=DELETE")
+                write_digest(self._path, self._connection)
             except sqlite3.OperationalError:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()

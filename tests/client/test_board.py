@@ -595,7 +595,7 @@ def test_finish_leaves_one_run_without_journal_or_write_ahead_log(tmp_path: Path
     board.log(a=1)
     board.finish()
     names = {path.name for path in board.path.iterdir() if not path.name.startswith(".")}
-    assert names == {"run.db", "scalars", "console.log", "writer.log"}
+    assert names == {"run.db", "run.digest", "scalars", "console.log", "writer.log"}
 
 
 def test_what_is_printed_is_in_the_console_log_and_on_the_terminal(tmp_path: Path) -> None:

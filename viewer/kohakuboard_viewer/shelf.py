@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from kohakuboard.errors import NotARunError, RunNotFoundError
-from kohakuboard.reader import Metric, Run, Workspace, open_run
+from kohakuboard.reader import Entry, Metric, Run, Workspace, open_run
 
 __all__ = ["RunView", "Shelf"]
 
@@ -73,6 +73,7 @@ class Shelf:
         self._project = project
         self._workspace = Workspace(self.root)
         self._listing = threading.Lock()
+        self._listed: dict[Path, tuple[Entry, RunView]] = {}
         self._opening = threading.Lock()
         self._opened: OrderedDict[Path, tuple[threading.Lock, Run]] = OrderedDict()
 
@@ -80,8 +81,18 @@ class Shelf:
         """Return all runs, or those of a project by either of its names, newest first."""
         wanted = {name for name in (project, self._project) if name is not None}
         with self._listing:
-            views = [_view(run) for run in self._workspace.runs()]
+            views = self._views()
         return [view for view in views if wanted <= {view.folder, view.project}]
+
+    def _views(self) -> list[RunView]:
+        """Return what is known of all runs; of one that has not changed the view of last time."""
+        known, self._listed = self._listed, {}
+        for entry in self._workspace.entries():
+            seen, view = known.get(entry.run.path, (None, None))
+            if view is None or seen is not entry:
+                view = _view(entry.run)
+            self._listed[entry.run.path] = entry, view
+        return [view for _, view in self._listed.values()]
 
     def view(self, project: str, run_id: str) -> RunView:
         """Return one run as it is now. Raises RunNotFoundError."""

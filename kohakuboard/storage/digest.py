@@ -1,0 +1,74 @@
+"""run.digest: the small tables of an ended run's run.db in one file that is read in 30 µs, where SQLite takes 250.
+
+A list of 10 000 runs reads nothing else. The file is derived and may go missing. It counts only as long as run.db is
+exactly the one it was made of, which its first 100 bytes tell, wherever both were copied: they hold a number drawn at
+random for this very digest (SQLite's user_version), a counter that each later transaction moves (24..28), and the mark
+of a write-ahead log (18, 19). While there is a log or a rollback journal beside run.db, those decide, and the digest
+does not count.
+
+    msgpack    [format, header of run.db, its size in bytes, CatalogueSnapshot]
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from .overview import CatalogueSnapshot, take_snapshot
+
+__all__ = ["DIGEST", "drop_digest", "read_digest", "write_digest"]
+
+DIGEST: Final = "run.digest"
+FORMAT: Final = 1
+HEADER_BYTES: Final = 100
+USER_VERSIONS: Final = 2**31
+
+_Content = tuple[int, bytes, int, CatalogueSnapshot]
+_DECODER: Final = msgspec.msgpack.Decoder(_Content)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def write_digest(run_db: Path, connection: sqlite3.Connection) -> None:
+    """Write the digest of a run.db that is in one file, by the process that alone writes it.
+
+    A config with what msgpack cannot hold (an integer of more than 64 bits) leaves the run without a digest.
+    """
+    connection.execute(f"PRAGMA user_version = {secrets.randbelow(USER_VERSIONS)}")
+    snapshot = take_snapshot(connection)
+    header, size = _identity(str(run_db))
+    path = run_db.with_name(DIGEST)
+    half = path.with_name(f"{DIGEST}.tmp")
+    with suppress(OverflowError, UnicodeEncodeError, RecursionError, OSError):
+        half.write_bytes(_ENCODER.encode((FORMAT, header, size, snapshot)))
+        half.replace(path)
+
+
+def drop_digest(run_db: Path) -> None:
+    """Take the digest away: run.db is about to change."""
+    with suppress(OSError):
+        run_db.with_name(DIGEST).unlink()
+
+
+def read_digest(run_db: str) -> CatalogueSnapshot | None:
+    """Return what run.db holds, None when it is to be read itself."""
+    try:
+        with open(f"{run_db[: -len('run.db')]}{DIGEST}", "rb", buffering=0) as file:
+            version, header, size, snapshot = _DECODER.decode(file.read())
+        # Asked before the header is read: a writer that comes makes its log first.
+        if os.path.exists(f"{run_db}-wal") or os.path.exists(f"{run_db}-journal"):
+            return None
+        current = _identity(run_db)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return snapshot if version == FORMAT and current == (header, size) else None
+
+
+def _identity(run_db: str) -> tuple[bytes, int]:
+    with open(run_db, "rb", buffering=0) as file:
+        return file.read(HEADER_BYTES), os.fstat(file.fileno()).st_size
