@@ -196,10 +196,25 @@ class Board:
             error: The traceback, reason or exception, for a run that failed.
             timeout_s: The longest wait, in seconds.
         """
+        self._end(plain(status), error_text(error), timeout_s)
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        status = status_of(error)
+        self.finish(status, error=None if status == "finished" else error)
+
+    def __repr__(self) -> str:
+        return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
+
+    def _end(self, status: str, error: str | None, timeout_s: float, *, exiting: bool = False) -> None:
         with self._finish_lock:
             if self.closed or os.getpid() != self._pid:
                 return
-            self._write_event({"type": "finish", "status": plain(status), "error": error_text(error)})
+            self._write_event({"type": "finish", "status": status, "error": error})
             shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
             if self._dropped:
@@ -210,18 +225,7 @@ class Board:
             _live.discard(self)
             if self._console is not None:
                 self._console.stop()
-            self._await_writer(timeout_s)
-
-    def __enter__(self) -> Board:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._finish_with(error)
-
-    def __repr__(self) -> str:
-        return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
+            self._await_writer(timeout_s, exiting)
 
     def _log_each(self, values: Mapping[str, Any], step: Any) -> None:
         """Log what can be logged of values of any kind."""
@@ -356,20 +360,17 @@ class Board:
             }
         )
 
-    def _await_writer(self, timeout_s: float) -> None:
+    def _await_writer(self, timeout_s: float, exiting: bool) -> None:
         def waiting() -> None:
             _say(f"{self.name}: writing what was logged …")
 
-        if not self._supervisor.finish(timeout_s, waiting):
+        if not self._supervisor.finish(timeout_s, waiting, exiting=exiting):
             _say(f"{self.name}: the writer goes on in the background; the run can be opened meanwhile")
 
     def _finish_at_exit(self) -> None:
         error = uncaught_error()
-        self._finish_with(error)
-
-    def _finish_with(self, error: BaseException | None) -> None:
-        status = status_of(error)
-        self.finish(status, error=None if status == "finished" else error)
+        # What sys.exit was given cannot be seen from here: the writer asks for the exit code when we are gone.
+        self._end(status_of(error), error_text(error), FINISH_TIMEOUT_S, exiting=True)
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""

@@ -22,6 +22,8 @@ def status_of(error: BaseException | None) -> str:
 
 def error_text(error: Any) -> str | None:
     """Return a traceback, or whatever else says why a run failed, as text."""
+    if isinstance(error, SystemExit):
+        error = f"exit code {error.code}" if isinstance(error.code, int) else error.code
     if isinstance(error, BaseException):
         try:
             # The end of a traceback says what happened.

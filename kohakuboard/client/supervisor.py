@@ -2,7 +2,8 @@
 
 The writer is a separate interpreter in a session of its own, so that neither Ctrl-C nor the end of the trainer's
 terminal reaches it. It is never a `multiprocessing` child, which would run the user's script again. It holds the
-reading end of a pipe: a byte means "finish", the end of the stream means "the trainer is gone".
+reading end of a pipe: "f" means that the board is finished, "e" that the trainer is at its exit, the end of the stream
+that the trainer is gone. A pidfd of the trainer tells it the exit code, which nobody knows before.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -56,17 +58,33 @@ def _detached() -> dict[str, Any]:
 
 def start_writer(run_directory: Path) -> subprocess.Popen[bytes]:
     """Start a writer for a run; returns within a few milliseconds. Its stdin is the pipe described above."""
-    with open(run_directory / "writer.log", "ab") as output:
+    with open(run_directory / "writer.log", "ab") as output, _own_pidfd() as pidfds:
+        trainer = [str(number) for number in (os.getpid(), *pidfds)]
         return subprocess.Popen(
-            [sys.executable, "-m", "kohakuboard.writer", str(run_directory)],
+            [sys.executable, "-m", "kohakuboard.writer", str(run_directory), *trainer],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             cwd=run_directory,
             env=writer_environment(),
             bufsize=0,
+            pass_fds=pidfds,
             **_detached(),
         )
+
+
+@contextmanager
+def _own_pidfd() -> Iterator[tuple[int, ...]]:
+    """Hold a pidfd of this process; none where there are none. Opened here, it is of no other of the same number."""
+    try:
+        pidfd = os.pidfd_open(os.getpid())
+    except (AttributeError, OSError):  # not Linux, an older one, or one that forbids it
+        yield ()
+        return
+    try:
+        yield (pidfd,)
+    finally:
+        os.close(pidfd)
 
 
 class Supervisor:
@@ -81,6 +99,7 @@ class Supervisor:
         self._shard = shard
         self._finishing = threading.Event()
         self._abandoned = threading.Event()
+        self._farewell = b"f"
         self._lock = threading.Lock()
         self._writer: subprocess.Popen[bytes] | None = None
         self._start()
@@ -93,23 +112,25 @@ class Supervisor:
         writer = self._writer
         return writer.pid if writer is not None else None
 
-    def finish(self, timeout_s: float, waiting: Any = None) -> bool:
+    def finish(self, timeout_s: float, waiting: Any = None, *, exiting: bool = False) -> bool:
         """Tell the writer to write all and end; True when it did within `timeout_s`.
 
-        `waiting` is called once, after 2 s, if it has not ended by then.
+        `waiting` is called once, after 2 s, if it has not ended by then. `exiting`: the interpreter is at its exit, and
+        the writer stays to see how; all that is waited for is that everything is written.
         """
         with self._lock:
+            self._farewell = b"e" if exiting else b"f"
             self._finishing.set()
-            if self._writer is not None:
-                _tell(self._writer.stdin, b"f")
-        self._thread.join(min(2.0, timeout_s))
-        if self._thread.is_alive() and timeout_s > 2.0:
+            self._take_leave()
+        done = self._wait(min(2.0, timeout_s))
+        if not done and timeout_s > 2.0:
             if waiting is not None:
                 waiting()
-            self._thread.join(timeout_s - 2.0)
-        done = not self._thread.is_alive()
-        if not done:
+            done = self._wait(timeout_s - 2.0)
+        if exiting or not done:
             self._abandoned.set()
+        if exiting and self._writer is not None:
+            self._writer.returncode = 0  # it outlives us: no warning about that at the interpreter's end
         return done
 
     def detach_in_child(self) -> None:
@@ -147,6 +168,28 @@ class Supervisor:
             (self._abandoned if self._finishing.is_set() else self._finishing).wait(backoff_s / 2)
             self._restart()
 
+    def _wait(self, timeout_s: float) -> bool:
+        """Wait for the writer's end, at the trainer's exit for the shard's; True when it came."""
+        if self._farewell == b"f":
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        deadline = time.monotonic() + timeout_s
+        while self._thread.is_alive() and self._shard.exists():
+            if time.monotonic() >= deadline:
+                return False
+            self._thread.join(0.005)
+        return True
+
+    def _take_leave(self) -> None:
+        pipe = self._writer.stdin if self._writer is not None else None
+        if pipe is None or pipe.closed:
+            return
+        if self._farewell == b"e":
+            # Its end is the first sign that the trainer is gone, so it stays open, by a number that nobody closes.
+            with suppress(OSError):
+                os.dup(pipe.fileno())
+        _tell(pipe, self._farewell)
+
     def _is_all_written(self) -> bool:
         return self._finishing.is_set() and not self._shard.exists()
 
@@ -155,8 +198,8 @@ class Supervisor:
             if self._writer is not None and self._writer.stdin is not None:
                 self._writer.stdin.close()
             self._start()
-            if self._finishing.is_set() and self._writer is not None:
-                _tell(self._writer.stdin, b"f")
+            if self._finishing.is_set():
+                self._take_leave()
 
     def _warn(self, returncode: int | None) -> None:
         log.warning(
@@ -182,9 +225,7 @@ def _exit_code(writer: subprocess.Popen[bytes]) -> int | None:
     return writer.wait()
 
 
-def _tell(pipe: IO[bytes] | None, message: bytes) -> None:
-    if pipe is None or pipe.closed:
-        return
+def _tell(pipe: IO[bytes], message: bytes) -> None:
     try:
         pipe.write(message)
         pipe.close()

@@ -16,6 +16,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,6 +83,7 @@ class Drain:
         if self._histograms_path.exists():
             self._histograms = HistogramStore(self._histograms_path)
         self._sources: dict[str, _Source] = {}
+        self._retired: list[Path] = []
         self.last_record_us: int | None = None
 
     def exhaust(self) -> None:
@@ -136,25 +138,25 @@ class Drain:
         if self._histograms is not None:
             self._histograms.maintain(final=final)
 
-    def remove_ended_shards(self) -> None:
-        """Delete the directories of shards whose process will write no more, once they are stored whole."""
+    def retire_ended_shards(self) -> None:
+        """Store what is left of the shards whose process will write no more; `close` deletes their directories."""
         # Found out before the last reading: what a process wrote before it ended is read then.
         ended = [name for name, source in self._sources.items() if source.has_ended()]
         self.exhaust()
-        for name in ended:
-            shutil.rmtree(self._sources.pop(name).directory, ignore_errors=True)
-        try:
-            (self._run / "journal").rmdir()
-        except OSError:
-            return  # another shard is there
+        self._retired += [self._sources.pop(name).directory for name in ended]
 
     def close(self, *, single_file: bool = False) -> None:
-        """Close the stores."""
+        """Close the stores, and then delete the retired shards: where a shard is gone, all is in its final form."""
         self._scalars.close()
         if self._histograms is not None:
             self._histograms.close()
         self._media.close()
         self.catalogue.close(single_file=single_file)
+        for directory in self._retired:
+            shutil.rmtree(directory, ignore_errors=True)
+        if self._retired:
+            with suppress(OSError):  # another shard is there
+                (self._run / "journal").rmdir()
 
     def _introduce(self, source: _Source) -> None:
         identity = source.cursor.identity

@@ -9,12 +9,14 @@ import logging
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import RunBusyError
-from ..journal.process import STALE_HEARTBEAT_S, host_name, is_alive
+from ..journal.process import host_name
 from ..journal.scan import shard_directories
+from .conclusion import correct_status, may_live, wait_until_ended
 from .environment import collect_environment
 from .lock import RunLock
 from .trainer import Trainer
@@ -36,12 +38,12 @@ HANDOVER_S: Final = 10.0
 DEATH_GRACE_S: Final = 5.0
 
 
-def main(run: Path) -> int:
+def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = None) -> int:
     """Serve one run until its trainer is done; return the exit code."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
-    trainer = Trainer()
+    trainer = Trainer(trainer_pid, trainer_pidfd)
     lock = RunLock(run)
     if not _acquire(lock, trainer):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
@@ -51,6 +53,8 @@ def main(run: Path) -> int:
         _serve(run, trainer)
     finally:
         lock.release()
+    if trainer.exiting:
+        _follow_exit(run, trainer)
     log.info("writer %d ends: the trainer %s", os.getpid(), "finished" if trainer.finished else "is gone")
     return 0
 
@@ -95,7 +99,7 @@ def _serve(run: Path, trainer: Trainer) -> None:
             with drain.catalogue.transaction():
                 drain.catalogue.set_values("environment", collect_environment(Path(directory)))
     drain.exhaust()
-    _conclude(drain, grace_s=DEATH_GRACE_S)
+    _conclude(drain, run, DEATH_GRACE_S, trainer)
 
 
 def _maintain(drain: Drain, *, final: bool = False) -> None:
@@ -106,31 +110,21 @@ def _maintain(drain: Drain, *, final: bool = False) -> None:
         log.warning("maintenance is put off: %s", exc)
 
 
-def _conclude(drain: Drain, grace_s: float) -> None:
+def _conclude(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None = None) -> None:
     """Write the true status and leave the run as it is kept."""
-    ended = _wait_until_ended(drain, grace_s)
+    ended = wait_until_ended(drain, run, grace_s, trainer)
     if ended:
         _maintain(drain, final=True)
-        drain.remove_ended_shards()
+        drain.retire_ended_shards()
     drain.close(single_file=ended)
 
 
-def _wait_until_ended(drain: Drain, grace_s: float) -> bool:
-    """Tell whether the run has ended, noting as crashed one whose process is gone without a word."""
-    deadline = time.monotonic() + grace_s
-    while True:
-        run = drain.catalogue.run()
-        if run["status"] != "running":
-            return run["status"] is not None
-        if not _may_live(run):
-            with drain.catalogue.transaction():
-                drain.catalogue.update_run(
-                    status="crashed", ended_us=drain.last_record_us or run["heartbeat_us"]
-                )
-            return True
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.02)
+def _follow_exit(run: Path, trainer: Trainer) -> None:
+    """Wait until a trainer that is at its exit is gone; write what its children logged last, and how it ended."""
+    trainer.wait_until_gone()
+    with suppress(RunBusyError):  # whoever works on it writes that, too
+        recover_run(run)
+    correct_status(run, trainer)
 
 
 def recover_run(run: Path) -> bool:
@@ -145,20 +139,14 @@ def recover_run(run: Path) -> bool:
 
         drain = Drain(run, host_name())
         row = drain.catalogue.run()
-        if row["status"] == "running" and row["host"] not in (None, host_name()) and _may_live(row):
+        if row["status"] == "running" and row["host"] not in (None, host_name()) and may_live(row):
             drain.close()
             raise RunBusyError(run)
         drain.exhaust()
-        _conclude(drain, grace_s=0.0)
+        _conclude(drain, run, 0.0)
     finally:
         lock.release()
     return True
-
-
-def _may_live(run: dict[str, Any]) -> bool:
-    """Tell whether the process of a run lives; for one on another machine, whether its writer showed life of late."""
-    alive = is_alive(run["host"], run["pid"], run["process_start"])
-    return time.time() - (run["heartbeat_us"] or 0) / 1e6 < STALE_HEARTBEAT_S if alive is None else alive
 
 
 def _needs_recovery(run: Path) -> bool:

@@ -568,8 +568,6 @@ def test_a_context_left_by_sys_exit_0_is_finished(tmp_path: Path, error: BaseExc
         ("", 0, "finished", None),
         ("raise ValueError('out of luck')", 1, "failed", "out of luck"),
         ("raise KeyboardInterrupt", -2, "interrupted", "KeyboardInterrupt"),
-        ("import os; os._exit(3)", 3, "crashed", None),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", -15, "crashed", None),
     ],
 )
 def test_a_program_that_never_calls_finish_ends_with_the_true_status(

@@ -66,7 +66,7 @@ def test_what_a_process_logs_until_its_end_is_stored_before_its_shard_is_deleted
         assert child.stdin is not None
         child.stdin.close()
         child.wait()
-    drain.remove_ended_shards()
+    drain.retire_ended_shards()
     drain.close()
     assert len(list((run / "journal").iterdir())) == 1
     assert open_run(run).series("child").step.tolist() == list(range(100))
