@@ -302,6 +302,7 @@ def _details(run: Run) -> dict[str, object]:
     return {
         **_outline(run),
         "error": run.error,
+        "problems": run.problems,
         "notes": run.notes,
         "config": run.config,
         "environment": run.environment,
@@ -377,6 +378,7 @@ def _print_run(console: Console, run: Run) -> None:
         "notes": run.notes,
         "error": run.error,
     }
+    facts |= {f"problem {number}": problem for number, problem in enumerate(run.problems, 1)}
     _print_pairs(console, None, {name: fact for name, fact in facts.items() if fact not in (None, "")})
     _print_pairs(console, "config", run.config)
     series = run.metrics

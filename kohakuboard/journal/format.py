@@ -7,9 +7,10 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     0       8s     magic
     8       u32    format version
     12      u32    CRC-32 of bytes 16 … HEADER_BYTES
-    16      i64    first seq of the segment
-    24      u32    length of the identity
-    28      …      identity: JSON object (see ShardIdentity)
+    16      i64    seq of the last record before this segment, -1 when there is none
+    24      u64    length of the file in bytes; 0 when it grows with each record
+    32      u32    length of the identity
+    36      …      identity: JSON object (see ShardIdentity)
 
     record, 8-byte aligned, behind the header or the record before
     offset  type   field
@@ -27,16 +28,18 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     EVENT   JSON object with a "type": start, config, summary, tags, finish
     RICH    msgpack: scalars logged in the same call, and histograms, media, tables
 
-A file is allocated and zero-filled before use, so a length of 0 is the end of the log. So is a record whose CRC
-does not fit: it is being written, or was when its process died. Shapes are declared anew in each segment, so a
-segment is read without those before it. `seq` rises with each record of a shard; where segments change, it skips.
+A file is allocated and zero-filled before use, and has its header before it has its name. A length of 0 is the end of
+the log. So is a record whose CRC does not fit: it is being written, or was when its process died. Shapes are declared
+anew in each segment, so a segment is read without those before it. `seq` rises with each record of a shard; where
+segments change, it skips. A header's word on the record before it tells whether anything is missing in between; numbers
+of segments cannot, since one that the disk had no room for has used up its number.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from zlib import crc32
 
 __all__ = [
@@ -70,7 +73,7 @@ RECORD: Final = struct.Struct("<IIQqqd")
 RECORD_BYTES: Final = RECORD.size
 
 _PREFIX: Final = struct.Struct("<8sII")
-_BODY: Final = struct.Struct("<qI")
+_BODY: Final = struct.Struct("<qQI")
 
 
 class ShardIdentity(NamedTuple):
@@ -91,7 +94,8 @@ class ShardIdentity(NamedTuple):
 class SegmentHeader(NamedTuple):
     """Hold what a segment says of itself."""
 
-    first_seq: int
+    after_seq: int
+    size: int
     identity: ShardIdentity
 
 
@@ -108,19 +112,30 @@ def align(length: int) -> int:
 def encode_header(header: SegmentHeader) -> bytes:
     """Return the HEADER_BYTES bytes that open a segment."""
     identity = json.dumps(header.identity._asdict(), ensure_ascii=True).encode()
-    body = _BODY.pack(header.first_seq, len(identity)) + identity
+    body = _BODY.pack(header.after_seq, header.size, len(identity)) + identity
     body = body.ljust(HEADER_BYTES - _PREFIX.size, b"\0")
     return _PREFIX.pack(MAGIC, VERSION, crc32(body)) + body
 
 
 def decode_header(data: bytes | memoryview) -> SegmentHeader | None:
-    """Read the opening of a segment; None when it is not (yet) one that this version can read."""
+    """Read the opening of a segment; None when it is not one that this version can read."""
     if len(data) < HEADER_BYTES:
         return None
     magic, version, crc = _PREFIX.unpack_from(data, 0)
     body = bytes(data[_PREFIX.size : HEADER_BYTES])
     if magic != MAGIC or version != VERSION or crc32(body) != crc:
         return None
-    first_seq, length = _BODY.unpack_from(body, 0)
-    identity: dict[str, Any] = json.loads(body[_BODY.size : _BODY.size + length])
-    return SegmentHeader(first_seq, ShardIdentity(**identity))
+    after_seq, size, length = _BODY.unpack_from(body, 0)
+    try:
+        identity = ShardIdentity(**json.loads(body[_BODY.size : _BODY.size + length]))
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return SegmentHeader(after_seq, size, identity) if _is_sound(identity) else None
+
+
+def _is_sound(identity: ShardIdentity) -> bool:
+    texts = (identity.shard, identity.host)
+    numbers = (identity.rank, identity.pid, identity.started_ns, identity.process_start or 0)
+    return all(isinstance(text, str) for text in texts) and all(
+        isinstance(number, int) and -(2**63) <= number < 2**63 for number in numbers
+    )

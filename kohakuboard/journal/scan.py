@@ -1,40 +1,25 @@
-"""The half of the journal that reads: decode segments into columns, from where the last reading stopped.
+"""The half of the journal that reads: shards into batches, from where the last reading stopped.
 
-Used by the writer, which commits what it reads, and by every reader, which merges in what is not committed yet. The
-headers are walked one by one, for their CRCs; the values of all rows of one shape are then gathered at once.
+Used by the writer, which commits what it reads, and by every reader, which merges in what is not committed yet. Neither
+trusts the files: a damaged segment is read up to its damage and the next ones are read all the same, copies and
+segments of other shards are left out, and what is missing is told by the headers, each of which knows the seq of the
+last record before it. Nothing of it raises; all of it is named, in the same words by whoever finds it.
 """
 
 from __future__ import annotations
 
-import json
-import mmap
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+import re
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
-from zlib import crc32
+from typing import Final
 
-import msgspec
-import numpy as np
-from numpy.typing import NDArray
-
-from .format import (
-    EVENT,
-    HEADER_BYTES,
-    RECORD,
-    RECORD_BYTES,
-    RICH,
-    ROW,
-    SEGMENT_SUFFIX,
-    SHAPE,
-    ShardIdentity,
-    align,
-    decode_header,
-)
+from .batch import Batch, Column, Damage, Event, RichItem, join_columns, merge_events
+from .format import HEADER_BYTES, SegmentHeader, ShardIdentity, decode_header, segment_name
+from .walk import SegmentCursor
 
 __all__ = [
     "Batch",
     "Column",
+    "Damage",
     "Event",
     "RichItem",
     "ShardCursor",
@@ -43,282 +28,166 @@ __all__ = [
     "shard_directories",
 ]
 
-Int64 = NDArray[np.int64]
-Float64 = NDArray[np.float64]
-Source = TypeVar("Source")
-
-
-class Column(NamedTuple):
-    """Hold points of one metric in log order: four arrays of length n; `times` in µs since 1970 UTC."""
-
-    seqs: Int64
-    steps: Int64
-    times: Int64
-    values: Float64
-
-    def take(self, which: slice | Int64) -> Column:
-        """Return some of the points."""
-        return Column(self.seqs[which], self.steps[which], self.times[which], self.values[which])
-
-    def after(self, seq: int) -> Column:
-        """Return the points with a higher seq."""
-        start = int(np.searchsorted(self.seqs, seq, side="right"))
-        return self if start == 0 else self.take(slice(start, None))
-
-
-class Event(NamedTuple):
-    """Hold one event; `time_us` in µs since 1970 UTC."""
-
-    seq: int
-    step: int
-    time_us: int
-    body: dict[str, Any]
-
-
-class RichItem(NamedTuple):
-    """Hold one rich value: `body` as the training process wrote it."""
-
-    seq: int
-    step: int
-    time_us: int
-    body: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Batch:
-    """Hold what one reading found. `last_seq` is -1 when it found nothing."""
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    events: list[Event] = field(default_factory=list)
-    items: list[RichItem] = field(default_factory=list)
-    last_seq: int = -1
-    n_bytes: int = 0
-    damage: list[str] = field(default_factory=list)
-
-    @property
-    def n_points(self) -> int:
-        """Return the number of scalar points."""
-        return sum(len(column.seqs) for column in self.columns.values())
-
-    def extend(self, other: Batch) -> None:
-        """Take in what a later reading of the same shard found."""
-        for name, column in other.columns.items():
-            known = self.columns.get(name)
-            self.columns[name] = column if known is None else join_columns([known, column])
-        self.events += other.events
-        self.items += other.items
-        self.last_seq = max(self.last_seq, other.last_seq)
-        self.n_bytes += other.n_bytes
-        self.damage += other.damage
-
-
-def join_columns(columns: Sequence[Column]) -> Column:
-    """Put the points of several columns, each in log order, behind one another."""
-    if len(columns) == 1:
-        return columns[0]
-    return Column(*(np.concatenate(arrays) for arrays in zip(*columns, strict=True)))
-
-
-def merge_events(sources: Iterable[tuple[Sequence[Event], Source]]) -> list[tuple[Event, Source]]:
-    """Put the events of several shards in the order of their time, never changing the order within a shard.
-
-    A clock may be set back: an event counts as no earlier than those before it in its shard.
-    """
-    timed: list[tuple[int, Event, Source]] = []
-    for events, source in sources:
-        latest = 0
-        for event in events:
-            latest = max(latest, event.time_us)
-            timed.append((latest, event, source))
-    return [(event, source) for _, event, source in sorted(timed, key=lambda entry: entry[0])]
+_SEGMENT: Final = re.compile(r"\d{8}\.kbj")
 
 
 def shard_directories(journal: Path) -> list[Path]:
     """Return the shards of a journal in the order of their start."""
     try:
         found = [path for path in journal.iterdir() if path.is_dir()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.
     return sorted(found, key=lambda path: (path.name.split("-")[1:2], path.name))
 
 
 def segment_paths(shard: Path) -> list[Path]:
-    """Return the segments of a shard in order."""
+    """Return the segments of a shard in the order of their names."""
     try:
-        return sorted(path for path in shard.iterdir() if path.suffix == SEGMENT_SUFFIX)
+        return sorted(path for path in shard.iterdir() if _SEGMENT.fullmatch(path.name))
     except FileNotFoundError:
         return []
-
-
-class _Found:
-    """Gather records of one walk, rows by their shape."""
-
-    def __init__(self) -> None:
-        self.rows: dict[int, list[int]] = {}
-        self.rich: list[tuple[int, int, int, bytes]] = []
-        self.batch = Batch()
-
-
-class _SegmentCursor:
-    """Read one segment from where it was left."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.offset = 0
-        self.identity: ShardIdentity | None = None
-        self.torn = False
-        self._shapes: dict[int, tuple[str, ...]] = {}
-
-    def read(self) -> Batch:
-        """Return what was appended since the last call. Raises FileNotFoundError when the segment is gone."""
-        with open(self.path, "rb") as file:
-            try:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError:  # empty: it is being made
-                return Batch()
-        with mapped, memoryview(mapped) as view:
-            if self.identity is None and not self._read_header(view):
-                return Batch()
-            found = self._walk(view)
-            return _decode(found, view, self._shapes)
-
-    def _read_header(self, view: memoryview) -> bool:
-        header = decode_header(view)
-        if header is None:
-            self.torn = len(view) >= HEADER_BYTES and any(view[:HEADER_BYTES])
-            return False
-        self.identity, self.offset = header.identity, HEADER_BYTES
-        return True
-
-    def _walk(self, view: memoryview) -> _Found:
-        found = _Found()
-        batch, offset, end = found.batch, self.offset, len(view) - RECORD_BYTES
-        unpack = RECORD.unpack_from
-        self.torn = False
-        while offset <= end:
-            crc, length, tag, seq, step, time_s = unpack(view, offset)
-            if length == 0:
-                self.torn = crc != 0
-                break
-            if (
-                length < RECORD_BYTES
-                or offset + length > len(view)
-                or crc32(view[offset + 4 : offset + length]) != crc
-            ):
-                self.torn = True
-                break
-            kind = tag & 0xFF
-            if kind == ROW:
-                found.rows.setdefault(tag >> 8, []).append(offset)
-            else:
-                payload = bytes(view[offset + RECORD_BYTES : offset + length])
-                self._take(found, kind, tag >> 8, (seq, step, round(time_s * 1e6), payload))
-            batch.last_seq = seq
-            offset += align(length)
-        batch.n_bytes = offset - self.offset
-        self.offset = offset
-        return found
-
-    def _take(self, found: _Found, kind: int, number: int, record: tuple[int, int, int, bytes]) -> None:
-        seq, step, time_us, payload = record
-        if kind == SHAPE:
-            self._shapes[number] = tuple(json.loads(payload))
-        elif kind == EVENT:
-            found.batch.events.append(Event(seq, step, time_us, json.loads(payload)))
-        elif kind == RICH:
-            found.rich.append(record)
-        else:
-            found.batch.damage.append(f"{self.path.name}: a record of unknown kind {kind} was left out")
-
-
-def _decode(found: _Found, view: memoryview, shapes: dict[int, tuple[str, ...]]) -> Batch:
-    pieces: dict[str, list[Column]] = {}
-    words = np.frombuffer(view, dtype="<i8", count=len(view) // 8)
-    for number, offsets in found.rows.items():
-        names = shapes[number]
-        # One gather: seq, step, time and the values lie side by side behind CRC, length and tag.
-        index = np.array(offsets)[:, None] // 8 + np.arange(2, 5 + len(names))
-        rows = np.ascontiguousarray(words[index].T)
-        times = np.rint(rows[2].view(np.float64) * 1e6).astype(np.int64)
-        for name, values in zip(names, rows[3:].view(np.float64), strict=True):
-            pieces.setdefault(name, []).append(Column(rows[0], rows[1], times, values))
-    del words
-    for record in found.rich:
-        _decode_rich(record, pieces, found.batch)
-    found.batch.columns = {name: _in_order(columns) for name, columns in pieces.items()}
-    return found.batch
-
-
-def _decode_rich(record: tuple[int, int, int, bytes], pieces: dict[str, list[Column]], batch: Batch) -> None:
-    seq, step, time_us, payload = record
-    body = msgspec.msgpack.decode(payload)
-    for name, value in body["scalars"].items():
-        where = np.array([[seq], [step], [time_us]], dtype=np.int64)
-        point = Column(where[0], where[1], where[2], np.array([value], dtype=np.float64))
-        pieces.setdefault(name, []).append(point)
-    batch.items += [RichItem(seq, step, time_us, item) for item in body["items"]]
-
-
-def _in_order(columns: list[Column]) -> Column:
-    """Join columns of several shapes, which lie between one another, by seq."""
-    if len(columns) == 1:
-        return columns[0]
-    joined = join_columns(columns)
-    return joined.take(np.argsort(joined.seqs, kind="stable"))
 
 
 class ShardCursor:
     """Read a shard from its first segment that is still there, and go on from call to call.
 
     `identity` is known after the first reading of a whole header. `consumed` are segments read to their end: their
-    successor exists, so nothing will be appended to them.
+    successor exists, so nothing will be appended to them. `damaged` are those that hold what could not be read.
     """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.identity: ShardIdentity | None = None
         self.consumed: list[Path] = []
-        self._segment: _SegmentCursor | None = None
+        self.damaged: list[Path] = []
+        self._segment: SegmentCursor | None = None
+        self._last_seq = -1
+        self._passed: set[str] = set()
+        self._headers: dict[str, SegmentHeader] = {}
 
     def read(self, limit_bytes: int | None = None) -> Batch:
         """Return everything appended since the last call, or, with a limit, the segments that first reach it."""
         total = Batch()
-        for batch in self._batches():
-            total.extend(batch)
-            if limit_bytes is not None and total.n_bytes >= limit_bytes:
+        while limit_bytes is None or total.n_bytes < limit_bytes:
+            # Asked before reading: a segment whose successor exists then gets no more records.
+            successor = self._successor(total)
+            gone = self._segment is not None and not self._read_segment(self._segment, total)
+            if successor is None:
                 break
+            if self._is_copy(successor, total):
+                continue
+            self._advance(successor, total, gone=gone)
         return total
 
-    def _batches(self) -> Iterator[Batch]:
-        while True:
-            # Asked before reading: a segment whose successor exists then gets no more records.
-            successor = self._successor()
-            if self._segment is None:
-                if successor is None:
-                    return
-                self._segment = _SegmentCursor(successor)
-                continue
+    def ending(self) -> list[Damage]:
+        """Return what is damaged at the end of the shard; to be asked when nobody appends to it any more."""
+        found = [Damage(self._complaint(path)) for path in self._unread() if self._header(path) is None]
+        if self._segment is not None and self.directory.is_dir():
             try:
-                batch = self._segment.read()
-            except FileNotFoundError:  # committed and deleted by the writer while we looked
-                batch = Batch()
-            self.identity = self.identity or self._segment.identity
-            if self._segment.torn and successor is not None:
-                batch.damage.append(self._damage())
-            yield batch
-            if successor is None:
-                return
-            self.consumed.append(self._segment.path)
-            self._segment = _SegmentCursor(successor)
+                damage = self._segment.ending()
+            except FileNotFoundError:
+                damage = Damage(f"{self._segment.place} is missing")
+            found += [damage] if damage is not None else []
+        return found
 
-    def _successor(self) -> Path | None:
-        current = self._segment.path.name if self._segment is not None else ""
-        return next((path for path in segment_paths(self.directory) if path.name > current), None)
+    def unreadable(self) -> list[Path]:
+        """Return the segments that `ending` complains about."""
+        last = [self._segment.path] if self._segment is not None and self.ending() else []
+        return [*last, *(path for path in self._unread() if self._header(path) is None)]
 
-    def _damage(self) -> str:
-        assert self._segment is not None
-        place = f"{self.directory.name}/{self._segment.path.name}"
-        return (
-            f"{place}: damaged at byte {self._segment.offset}; what lies behind that in this segment is lost"
-        )
+    def _read_segment(self, segment: SegmentCursor, total: Batch) -> bool:
+        try:
+            total.extend(segment.read())
+        except FileNotFoundError:  # committed and deleted by the writer while we looked
+            return False
+        self._last_seq = segment.last_seq
+        return True
+
+    def _advance(self, path: Path, total: Batch, *, gone: bool) -> None:
+        """Go on to the next segment, and say what is missing before it."""
+        header, before = self._headers.pop(path.name), self._segment
+        texts = self._pass_unreadable(path.name)
+        kept = False
+        if header.after_seq > self._last_seq:
+            if not texts:
+                texts, kept = _lost(before, path, gone=gone)
+            self._last_seq = header.after_seq
+            total.last_seq = max(total.last_seq, header.after_seq)
+            total.damage += [Damage(text, header.after_seq) for text in texts]
+        else:
+            total.damage += [Damage(text) for text in texts]
+        if before is not None:
+            (self.damaged if kept else self.consumed).append(before.path)
+        self._passed.add(path.name)
+        self._segment = SegmentCursor(path, header, self._last_seq)
+        self.identity = self.identity or header.identity
+
+    def _successor(self, total: Batch) -> Path | None:
+        """Return the segment to go on with."""
+        whole = [path for path in self._unread() if self._header(path) is not None]
+        in_order = sorted(whole, key=lambda path: (self._headers[path.name].after_seq, path.name))
+        return next((path for path in in_order if not self._is_copy(path, total)), None)
+
+    def _is_copy(self, path: Path, total: Batch) -> bool:
+        """Tell whether a segment holds what was read before, and leave it out then."""
+        if self._headers[path.name].after_seq >= self._last_seq:
+            return False
+        self._leave_out(path)
+        total.damage.append(Damage(f"{self._place(path)}: a copy of records that were read before"))
+        return True
+
+    def _pass_unreadable(self, name: str) -> list[str]:
+        """Leave out the segments before `name` that have no whole header; return what is to be said of them."""
+        found = [path for path in self._unread() if path.name < name and self._header(path) is None]
+        texts = [self._complaint(path) for path in found]
+        for path in found:
+            self._leave_out(path)
+        return texts
+
+    def _leave_out(self, path: Path) -> None:
+        self._passed.add(path.name)
+        self._headers.pop(path.name, None)
+        self.damaged.append(path)
+
+    def _unread(self) -> list[Path]:
+        return [path for path in segment_paths(self.directory) if path.name not in self._passed]
+
+    def _header(self, path: Path) -> SegmentHeader | None:
+        """Return the header of a segment of this shard; None when it has no whole one."""
+        known = self._headers.get(path.name)
+        if known is None:
+            known = _read_header(path)
+            if known is not None and known.identity.shard == self.directory.name:
+                self._headers[path.name] = known
+        return self._headers.get(path.name)
+
+    def _complaint(self, path: Path) -> str:
+        header = _read_header(path)
+        if header is not None:
+            return f"{self._place(path)}: a segment of another shard, {header.identity.shard}"
+        return f"{self._place(path)}: its header is damaged, so nothing of it can be read"
+
+    def _place(self, path: Path) -> str:
+        return f"{self.directory.name}/{path.name}"
+
+
+def _read_header(path: Path) -> SegmentHeader | None:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return decode_header(file.read(HEADER_BYTES))
+    except FileNotFoundError:
+        return None
+
+
+def _lost(before: SegmentCursor | None, path: Path, *, gone: bool) -> tuple[list[str], bool]:
+    """Say what is missing before a segment; True when the segment before it is damaged."""
+    shard, number = path.parent.name, int(path.stem)
+    if before is None:
+        return [f"{shard}: the segments before {path.name} are missing"], False
+    first = int(before.path.stem) + (0 if gone else 1)
+    if first == number or (before.is_broken and not gone):
+        return [before.damage().text], True
+    if first == number - 1:
+        return [f"{shard}/{segment_name(first)} is missing"], False
+    return [f"{shard}: {segment_name(first)} to {segment_name(number - 1)} are missing"], False

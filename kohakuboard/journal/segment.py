@@ -16,6 +16,8 @@ from .format import HEADER_BYTES, SegmentHeader, encode_header
 
 __all__ = ["Segment", "allocate"]
 
+NAMELESS_SUFFIX = ".new"
+
 # Faults all pages in one go. Left to the first touch of each page, they cost 1 call in 70 many times its usual price.
 _MADV_POPULATE_WRITE = 23
 # What posix_fallocate says, by C library and file system, where it is not to be had.
@@ -40,8 +42,16 @@ def allocate(fd: int, size: int) -> None:
         size -= written
 
 
+def _give_name(nameless: Path, path: Path) -> None:
+    if nameless == path:
+        return
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    os.rename(nameless, path)
+
+
 class Segment:
-    """Map a new, zero-filled journal file of `size` bytes for writing.
+    """Map a new, zero-filled journal file of `size` bytes for writing. It gets its name when it has its header.
 
     `bytes` and `words` are two views of the same memory: the mapping itself, and its unsigned 32-bit words. It is
     unmapped when both are let go of.
@@ -52,19 +62,22 @@ class Segment:
     def __init__(self, path: Path, header: SegmentHeader, size: int) -> None:
         self.path = path
         self.size = size
+        # Windows renames nothing that is open.
+        nameless = path if sys.platform == "win32" else path.with_suffix(NAMELESS_SUFFIX)
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        fd = os.open(path, flags, 0o644)
+        fd = os.open(nameless, flags, 0o644)
         try:
             allocate(fd, size)
             self.bytes = mmap.mmap(fd, size)
+            self.bytes[:HEADER_BYTES] = encode_header(header)
+            _give_name(nameless, path)
         except BaseException:
-            os.unlink(path)
+            nameless.unlink(missing_ok=True)
             raise
         finally:
             os.close(fd)
         self._populate()
         self.words = memoryview(self.bytes).cast("I")
-        self.bytes[:HEADER_BYTES] = encode_header(header)
 
     def _populate(self) -> None:
         if sys.platform != "linux":

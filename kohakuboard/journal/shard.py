@@ -80,11 +80,12 @@ class _Shape:
 class Shard:
     """Append the records of one process to `journal/<shard>/`.
 
-    Usable from any thread. Raises OSError when a new segment cannot be had; for RETRY_AFTER_S after that it raises
-    the same error again without asking the file system.
+    Usable from any thread. Segments have `segment_bytes` where that is given. Raises OSError when a new one cannot be
+    had; for RETRY_AFTER_S after that it raises the same error again without asking the file system.
     """
 
     __slots__ = (
+        "_after_seq",
         "_bytes",
         "_capacity",
         "_failure",
@@ -92,6 +93,7 @@ class Shard:
         "_number",
         "_offset",
         "_retry_at",
+        "_segment_bytes",
         "_seq",
         "_shape_count",
         "_shapes",
@@ -101,7 +103,7 @@ class Shard:
         "stage",
     )
 
-    def __init__(self, journal: Path, *, rank: int, host: str) -> None:
+    def __init__(self, journal: Path, *, rank: int, host: str, segment_bytes: int | None = None) -> None:
         pid = os.getpid()
         started = time_ns()
         name = f"r{rank}-{started:x}-{pid:x}-{os.urandom(2).hex()}"
@@ -111,7 +113,9 @@ class Shard:
         self.stage = Stage(self.directory)
         self._lock = threading.RLock()
         self._seq = 0
+        self._after_seq = -1  # of the last record in a segment that is full
         self._number = 0
+        self._segment_bytes = segment_bytes
         self._shape_count = 0
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self._failure: OSError | None = None
@@ -219,13 +223,16 @@ class Shard:
             if self._failure is not None and time.monotonic() < self._retry_at:
                 raise self._failure.with_traceback(None)
             # Sealed before its successor exists: a reader that sees the successor takes this one for complete.
+            if self._capacity and self._offset > HEADER_BYTES:
+                self._after_seq = seq - 1
             self._capacity, self._seq = 0, seq + 1
             number = self._number = self._number + 1
-            standard = FIRST_SEGMENT_BYTES if number == 1 else SEGMENT_BYTES
-            header = SegmentHeader(self._seq, self.identity)
+            standard = self._segment_bytes or (FIRST_SEGMENT_BYTES if number == 1 else SEGMENT_BYTES)
+            size = max(standard, align(HEADER_BYTES + needed + RECORD_BYTES))
+            header = SegmentHeader(self._after_seq, size, self.identity)
             path = self.directory / segment_name(number)
             try:
-                segment = Segment(path, header, max(standard, align(HEADER_BYTES + needed + RECORD_BYTES)))
+                segment = Segment(path, header, size)
             except OSError as exc:
                 self._failure, self._retry_at = exc, time.monotonic() + RETRY_AFTER_S
                 raise

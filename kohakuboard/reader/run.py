@@ -174,8 +174,9 @@ class Run:
 
     @property
     def problems(self) -> list[str]:
-        """Return damage that was found, in words."""
-        return [*self._snapshot.problems, *self._tail.damage]
+        """Return damage that was found, in words, each once."""
+        found = self._tail.damage(over=self.status != "running")
+        return list(dict.fromkeys([*self._snapshot.problems, *found]))
 
     @property
     def started(self) -> datetime:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..journal.format import ShardIdentity
-from ..journal.scan import Batch, Column, Event, ShardCursor, merge_events, shard_directories
+from ..journal.process import is_alive
+from ..journal.scan import Batch, Column, Damage, Event, ShardCursor, merge_events, shard_directories
 
 __all__ = ["Tail"]
 
@@ -15,6 +16,12 @@ class _ShardTail:
     def __init__(self, directory: Path) -> None:
         self.cursor = ShardCursor(directory)
         self.batch = Batch()
+
+    def damage(self, *, over: bool) -> list[Damage]:
+        identity = self.cursor.identity
+        alive = is_alive(identity.host, identity.pid, identity.process_start) if identity else None
+        ended = over if alive is None else not alive
+        return [*self.batch.damage, *(self.cursor.ending() if ended else ())]
 
 
 class Tail:
@@ -38,23 +45,20 @@ class Tail:
         """Let go of what is committed; `committed` gives each shard's number and last committed seq."""
         for name, shard in self._shards.items():
             _, seq = committed.get(name, (0, -1))
-            batch = shard.batch
-            if seq < 0:
-                continue
-            columns = {metric: column.after(seq) for metric, column in batch.columns.items()}
-            batch.columns = {metric: column for metric, column in columns.items() if len(column.seqs)}
-            batch.events = [event for event in batch.events if event.seq > seq]
-            batch.items = [item for item in batch.items if item.seq > seq]
+            if seq >= 0:
+                shard.batch.forget(seq)
 
     @property
     def last_seqs(self) -> dict[str, int]:
         """Return the highest seq seen of each shard."""
         return {name: shard.batch.last_seq for name, shard in self._shards.items()}
 
-    @property
-    def damage(self) -> list[str]:
-        """Return what was found damaged, in words."""
-        return [text for shard in self._shards.values() for text in shard.batch.damage]
+    def damage(self, *, over: bool) -> list[str]:
+        """Return what was found damaged, in words; `over`: the run has ended.
+
+        How the last segment of a shard ends is looked at when its process is gone: before that it is being written to.
+        """
+        return [damage.text for shard in self._shards.values() for damage in shard.damage(over=over)]
 
     def events(self) -> list[tuple[Event, ShardIdentity]]:
         """Return the events in the order of their time, each with who wrote it."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -35,6 +35,8 @@ __all__ = ["Drain"]
 
 # Of a backlog no more than this is taken into memory at once.
 READ_BYTES: Final = 32 << 20
+# Where segments go that could not be read to their end.
+DAMAGED: Final = "damaged"
 
 
 class _Source:
@@ -143,6 +145,8 @@ class Drain:
         # Found out before the last reading: what a process wrote before it ended is read then.
         ended = [name for name, source in self._sources.items() if source.has_ended()]
         self.exhaust()
+        for name in ended:
+            self._note_ending(self._sources[name])
         self._retired += [self._sources.pop(name).directory for name in ended]
 
     def close(self, *, single_file: bool = False) -> None:
@@ -167,15 +171,9 @@ class Drain:
     def _keep_new(self, source: _Source, batch: Batch) -> None:
         if batch.last_seq <= source.stored:
             # All stored before a crash; only the segments were not deleted yet.
-            batch = Batch(damage=batch.damage)
+            batch = Batch(damage=[damage for damage in batch.damage if damage.settled > source.stored])
         elif source.stored >= 0:
-            batch.columns = {
-                name: column
-                for name, whole in batch.columns.items()
-                if len((column := whole.after(source.stored)).seqs)
-            }
-            batch.events = [event for event in batch.events if event.seq > source.stored]
-            batch.items = [item for item in batch.items if item.seq > source.stored]
+            batch.forget(source.stored)
         source.pending.extend(batch)
         for event in batch.events:
             source.finished = event.body["type"] == "finish"
@@ -232,7 +230,7 @@ class Drain:
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
-            unreadable += source.pending.damage
+            unreadable += [damage.text for damage in source.pending.damage]
         for event, source in merge_events([(source.pending.events, source) for source in ready]):
             self._store_event(event, source)
         self.catalogue.add_problems(time.time_ns() // 1000, unreadable)
@@ -289,7 +287,24 @@ class Drain:
         for path in source.cursor.consumed:
             path.unlink(missing_ok=True)
         source.cursor.consumed.clear()
+        self._keep_aside(source.cursor.damaged)
+        source.cursor.damaged.clear()
         source.pending = Batch()
+
+    def _note_ending(self, source: _Source) -> None:
+        """Note what is damaged at the end of a shard that nobody appends to any more."""
+        if damage := source.cursor.ending():
+            with self.catalogue.transaction():
+                self.catalogue.add_problems(time.time_ns() // 1000, [text for text, _ in damage])
+            self._keep_aside(source.cursor.unreadable())
+
+    def _keep_aside(self, segments: Iterable[Path]) -> None:
+        """Put segments that could not be read to their end where a person finds them, and no writer."""
+        for path in segments:
+            aside = self._run / DAMAGED
+            aside.mkdir(exist_ok=True)
+            with suppress(FileNotFoundError):
+                os.replace(path, aside / f"{path.parent.name}-{path.name}")
 
 
 def _items(ready: list[_Source], kind: str) -> Iterator[tuple[_Source, RichItem]]:

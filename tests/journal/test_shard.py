@@ -136,7 +136,7 @@ def test_damage_in_an_earlier_segment_is_named_and_the_next_segment_is_read(shar
 
     batch = read(shard)
 
-    assert [text for text in batch.damage if first.name in text]
+    assert [damage for damage in batch.damage if first.name in damage.text]
     assert batch.columns["metric/0"].steps.tolist()[-1] == 5999
     assert second.exists()
 

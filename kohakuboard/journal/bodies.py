@@ -1,0 +1,99 @@
+"""Decode the payloads of records, and refuse what is not what the format says.
+
+A CRC tells bits that changed, not bytes that never were right: written by another program, or by a later version. What
+is refused here raises UnreadableRecordError, so that whoever works with an event or a rich value finds the fields that
+its type must have. Fields that are not listed are passed on as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["UnreadableRecordError", "decode_event", "decode_names", "decode_rich"]
+
+Fields = dict[str, type | tuple[type, ...]]
+
+_TEXT_OR_NONE: Final = (str, type(None))
+_NEEDED: Final[dict[str, Fields]] = {
+    # events
+    "start": {
+        "run_id": str,
+        "name": _TEXT_OR_NONE,
+        "default_name": str,
+        "project": str,
+        "group": _TEXT_OR_NONE,
+        "notes": _TEXT_OR_NONE,
+        "tags": list,
+        "config": dict,
+        "process": dict,
+    },
+    "config": {"set": dict, "remove": list},
+    "summary": {"set": dict, "remove": list},
+    "tags": {"add": list},
+    "finish": {"status": str, "error": _TEXT_OR_NONE},
+    # rich values
+    "histogram": {},
+    "media": {"caption": _TEXT_OR_NONE},
+    "table": {"columns": list, "rows": dict},
+}
+_POSITIONS: Final = range(2**31)
+_OF_TEXT: Final = ("tags", "add", "remove", "columns")
+
+
+class UnreadableRecordError(ValueError):
+    """Say that the payload of a record is not what its kind needs."""
+
+
+class _Rich(msgspec.Struct):
+    scalars: dict[str, float]
+    items: list[dict[str, Any]]
+
+
+_names_decoder: Final = msgspec.json.Decoder(list[str])
+_event_decoder: Final = msgspec.json.Decoder(dict[str, Any])
+_rich_decoder: Final = msgspec.msgpack.Decoder(_Rich)
+
+
+def decode_names(payload: bytes) -> tuple[str, ...]:
+    """Return the names of a shape."""
+    return tuple(_decode(_names_decoder, payload))
+
+
+def decode_event(payload: bytes) -> dict[str, Any]:
+    """Return the body of an event."""
+    body: dict[str, Any] = _decode(_event_decoder, payload)
+    if not isinstance(body.get("type"), str):
+        raise UnreadableRecordError("it has no type")
+    _check(body)
+    return body
+
+
+def decode_rich(payload: bytes) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Return the scalars of a rich record, and its items."""
+    body = _decode(_rich_decoder, payload)
+    for item in body.items:
+        if not (isinstance(item.get("name"), str) and isinstance(item.get("type"), str)):
+            raise UnreadableRecordError("an item has no name or type")
+        if item.get("index") not in _POSITIONS:
+            raise UnreadableRecordError("an item has no index")
+        _check(item)
+    return body.scalars, body.items
+
+
+def _decode(decoder: Any, payload: bytes) -> Any:
+    try:
+        return decoder.decode(payload)
+    # A ValueError is what names that are no UTF-8 end in.
+    except (msgspec.MsgspecError, ValueError, RecursionError) as exc:
+        raise UnreadableRecordError(str(exc)) from exc
+
+
+def _check(body: dict[str, Any]) -> None:
+    for name, kind in _NEEDED.get(body["type"], {}).items():
+        value = body.get(name)
+        if name not in body or not isinstance(value, kind):
+            raise UnreadableRecordError(f"a {body['type']} has no {name} that fits")
+        if name in _OF_TEXT and not all(isinstance(word, str) for word in body[name]):
+            raise UnreadableRecordError(f"{name} of a {body['type']} are not all text")
