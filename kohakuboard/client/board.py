@@ -20,14 +20,16 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from pathlib import Path
+from time import time as now
 from types import TracebackType
 from typing import Any, Final
 
 from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.format import RICH
 from ..journal.process import host_name
-from ..journal.shard import Shard
+from ..journal.shard import Clock, Shard
 from .console import ConsoleCapture
+from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .ending import error_text, status_of, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
@@ -44,6 +46,7 @@ log = logging.getLogger("kohakuboard")
 
 DEFAULT_ROOT: Final = "kohakuboard"
 FINISH_TIMEOUT_S: Final = 30.0
+DEVICE_TIMEOUT_S: Final = 30.0
 LOWEST_STEP: Final = -(2**63)
 HIGHEST_STEP: Final = 2**63 - 1
 
@@ -105,7 +108,9 @@ class Board:
         self._console: ConsoleCapture | None = None
         continued = self.path.exists()
         shard = self._open_shard()
-        self._shard: Shard | ForkedShard | ClosedShard = shard
+        self._shard: Shard | ForkedShard | ClosedShard | LateCalls = shard
+        self._copies: Copies = CudaCopies()
+        self._late = LateCalls(self._replace_shard, self._failed)
         self._write_start(name, config, tags, notes, group)
         self._supervisor = Supervisor(self.path, shard.directory)
         if capture_output:
@@ -127,9 +132,10 @@ class Board:
                 called, one more than the highest step so far.
             values: More names and values.
 
-        Values are Python or NumPy numbers, bools, tensors or arrays of one element, Histogram, Media or Table. What
-        cannot be logged is refused in one warning for each name, and the rest is logged. Raises BoardClosedError
-        after `finish()`, and nothing else.
+        Values are Python or NumPy numbers, bools, tensors or arrays of one element, Histogram, Media or Table. A CUDA
+        tensor is copied as it is now, without waiting for the device; the call reaches the journal when the copy is
+        done, and calls behind it wait for that. What cannot be logged is refused in one warning for each name, and
+        the rest is logged. Raises BoardClosedError after `finish()`, and nothing else.
         """
         if metrics is not None:
             values = self._merged(metrics, values) if values else metrics  # type: ignore[assignment]
@@ -188,8 +194,9 @@ class Board:
     ) -> None:
         """End the run with a status; a second call does nothing.
 
-        Everything logged is safe before this is called. It waits up to `timeout_s` for the writer to put it into its
-        final form, with a line of progress after 2 s, and then leaves the writer to end by itself.
+        Everything logged is safe before this is called, except for what is still on its way from a GPU, for which it
+        waits up to DEVICE_TIMEOUT_S. Then it waits up to `timeout_s` for the writer to put it into its final form,
+        with a line of progress after 2 s, and leaves the writer to end by itself.
 
         Args:
             status: finished, failed, interrupted, killed or preempted.
@@ -214,6 +221,10 @@ class Board:
         with self._finish_lock:
             if self.closed or os.getpid() != self._pid:
                 return
+            if given_up := self._late.stop(DEVICE_TIMEOUT_S):
+                log.warning(
+                    "%d calls of %s were lost: their values never came from the device", given_up, self.path
+                )
             self._write_event({"type": "finish", "status": status, "error": error})
             shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
@@ -236,17 +247,66 @@ class Board:
             if HIGHEST_STEP > step >= self._next_step:
                 self._next_step = step + 1
             scalars, items = self._sort(values)
-            payload = self._encoded(scalars, items) if items else None
-            if payload is not None:
-                self._shard.record(RICH, step, payload)
-            elif scalars:
-                self._shard.row(step, scalars)
+            if late := [name for name, value in scalars.items() if type(value) is not float]:
+                self._log_late(step, scalars, items, late)
+            else:
+                self._append(self._shard, step, scalars, items)
         except BoardClosedError:
             raise
-        except OSError as exc:
-            self._drop(exc)
-        except Exception:  # noqa: BLE001  (the boundary: a defect here must not end somebody's training)
-            self._refuse("log", f"this call could not be logged:\n{traceback.format_exc()}")
+        except Exception as exc:  # noqa: BLE001  (the boundary: a defect here must not end somebody's training)
+            self._failed(exc)
+
+    def _append(
+        self,
+        shard: Any,
+        step: int,
+        scalars: dict[str, float],
+        items: list[dict[str, Any]],
+        now: Clock = now,
+    ) -> None:
+        payload = self._encoded(scalars, items) if items else None
+        if payload is not None:
+            shard.record(RICH, step, payload, now)
+        elif scalars:
+            shard.row(step, scalars, now)
+
+    def _log_late(
+        self, step: int, scalars: dict[str, Any], items: list[dict[str, Any]], late: list[str]
+    ) -> None:
+        """Log a call of which some scalars are still on a device: it is appended when they are there."""
+        moment = now()
+        try:
+            transfer = self._copies.start([scalars[name] for name in late])
+        except Exception as exc:  # noqa: BLE001  (the boundary: the rest of the call is logged all the same)
+            self._refuse_late(scalars, late, exc)
+            self._append(self._shard, step, scalars, items)
+            return
+
+        def append(shard: Any) -> None:
+            try:
+                scalars.update(zip(late, transfer.wait(), strict=True))
+            except Exception as exc:  # noqa: BLE001  (as above)
+                self._refuse_late(scalars, late, exc)
+            self._append(shard, step, scalars, items, lambda: moment)
+
+        self._late.add(self._shard, append)
+
+    def _refuse_late(self, scalars: dict[str, Any], late: list[str], error: Exception) -> None:
+        for name in late:
+            del scalars[name]
+            self._refuse(name, f"{name!r} was not logged: {describe(error)}")
+
+    def _failed(self, error: Exception) -> None:
+        """Note that a call could not be appended."""
+        if isinstance(error, OSError):
+            self._drop(error)
+        else:
+            text = "".join(traceback.format_exception(error))
+            self._refuse("log", f"this call could not be logged:\n{text}")
+
+    def _replace_shard(self, old: Any, new: Any) -> None:
+        if self._shard is old:
+            self._shard = new
 
     def _merged(self, metrics: Any, values: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -264,12 +324,12 @@ class Board:
                 self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
             return None
 
-    def _sort(self, values: Mapping[str, Any]) -> tuple[dict[str, float], list[dict[str, Any]]]:
-        """Split values into floats and rich items, refusing the rest by name."""
+    def _sort(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Split values into floats, or what is one on a device, and rich items, refusing the rest by name."""
         if not isinstance(values, Mapping):
             self._refuse("log", f"log() takes a dict of names and values, not {type(values).__name__}")
             return {}, []
-        scalars: dict[str, float] = {}
+        scalars: dict[str, Any] = {}
         items: list[dict[str, Any]] = []
         for key, value in values.items():
             name = "?"
@@ -281,7 +341,7 @@ class Board:
                         {"name": name, "index": i, **item.to_item(stage)} for i, item in enumerate(rich)
                     ]
                 else:
-                    scalars[name] = to_float(value)
+                    scalars[name] = value if is_on_device(value) else to_float(value)
             except (NotAScalarError, RichValueError) as exc:
                 self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
             except BoardClosedError:
@@ -375,7 +435,9 @@ class Board:
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
         self._finish_lock = threading.RLock()
-        if isinstance(self._shard, Shard):
+        # What is on its way from a device is the parent's.
+        self._late = LateCalls(self._replace_shard, self._failed)
+        if isinstance(self._shard, Shard | LateCalls):
             self._shard = ForkedShard(self._open_shard_in_child)
         self._supervisor.detach_in_child()
 

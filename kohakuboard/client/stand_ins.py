@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from time import time as now
 from typing import Any, NoReturn
 
 from ..errors import BoardClosedError
-from ..journal.shard import Shard
+from ..journal.shard import Clock, Shard
 from ..journal.stage import Stage
 
 __all__ = ["ClosedShard", "ForkedShard"]
@@ -23,13 +24,13 @@ class ForkedShard:
         """Return the stage of a shard of the child's own."""
         return self._open().stage
 
-    def row(self, step: int, values: Mapping[str, float]) -> None:
+    def row(self, step: int, values: Mapping[str, float], now: Clock = now) -> None:
         """Append to a shard of the child's own."""
-        self._open().row(step, values)
+        self._open().row(step, values, now)
 
-    def record(self, kind: int, step: int, payload: bytes) -> None:
+    def record(self, kind: int, step: int, payload: bytes, now: Clock = now) -> None:
         """Append to a shard of the child's own."""
-        self._open().record(kind, step, payload)
+        self._open().record(kind, step, payload, now)
 
     def event(self, step: int, event: Mapping[str, Any]) -> None:
         """Append to a shard of the child's own."""
@@ -53,11 +54,11 @@ class ClosedShard:
         """Raise BoardClosedError."""
         self._refuse()
 
-    def row(self, step: int, values: Mapping[str, float]) -> None:
+    def row(self, step: int, values: Mapping[str, float], now: Clock = now) -> None:
         """Raise BoardClosedError."""
         self._refuse()
 
-    def record(self, kind: int, step: int, payload: bytes) -> None:
+    def record(self, kind: int, step: int, payload: bytes, now: Clock = now) -> None:
         """Raise BoardClosedError."""
         self._refuse()
 

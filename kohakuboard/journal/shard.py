@@ -47,7 +47,9 @@ from .process import process_start_mark
 from .segment import Segment
 from .stage import Stage
 
-__all__ = ["Shard"]
+__all__ = ["Clock", "Shard"]
+
+Clock = Callable[[], float]
 
 FIRST_SEGMENT_BYTES: Final = 1 << 20
 SEGMENT_BYTES: Final = 4 << 20
@@ -124,8 +126,8 @@ class Shard:
         self._capacity = self._offset = 0
         self._new_segment(0, self._seq)
 
-    def row(self, step: int, values: Mapping[str, float]) -> None:
-        """Append one row of scalars.
+    def row(self, step: int, values: Mapping[str, float], now: Clock = now) -> None:
+        """Append one row of scalars; `now` tells the time it is from.
 
         Raises TypeError, OverflowError or struct.error, and appends nothing, when a value is not a number or the
         step not a 64-bit integer, UnicodeEncodeError when a name is not text that UTF-8 can hold; OSError when there
@@ -156,9 +158,9 @@ class Shard:
             words[offset >> 2] = crc
             return
 
-    def record(self, kind: int, step: int, payload: bytes) -> None:
+    def record(self, kind: int, step: int, payload: bytes, now: Clock = now) -> None:
         """Append an event or a rich record."""
-        self._append(kind, step, payload)
+        self._append(kind, step, payload, now)
 
     def event(self, step: int, event: Mapping[str, Any]) -> None:
         """Append an event: a JSON object with a "type"."""
@@ -187,12 +189,12 @@ class Shard:
         self._shape_count = number + 1
         shape = _Shape(number, len(names))
         # With room for a row behind it: a row needs its shape in the same segment.
-        shapes = self._append(number << 8 | SHAPE, 0, payload, room_behind=shape.size)
+        shapes = self._append(number << 8 | SHAPE, 0, payload, now, room_behind=shape.size)
         # Each segment has a dict of its own: should a new one have come in since, the shape is declared once more.
         shapes[names] = shape
 
     def _append(
-        self, tag: int, step: int, payload: bytes, *, room_behind: int = 0
+        self, tag: int, step: int, payload: bytes, now: Clock = now, *, room_behind: int = 0
     ) -> dict[tuple[str, ...], _Shape]:
         """Append a record of any kind; return the shapes of the segment that it is in."""
         length = RECORD_BYTES + len(payload)
@@ -250,15 +252,15 @@ _UNMAPPED: Final = (mmap.mmap(-1, mmap.PAGESIZE), memoryview(b"").cast("I"))
 if not getattr(sys, "_is_gil_enabled", lambda: True)():
     _row, _append = Shard.row, Shard._append
 
-    def _locked_row(self: Shard, step: int, values: Mapping[str, float]) -> None:
+    def _locked_row(self: Shard, step: int, values: Mapping[str, float], now: Clock = now) -> None:
         with self._lock:
-            _row(self, step, values)
+            _row(self, step, values, now)
 
     def _locked_append(
-        self: Shard, tag: int, step: int, payload: bytes, *, room_behind: int = 0
+        self: Shard, tag: int, step: int, payload: bytes, now: Clock = now, *, room_behind: int = 0
     ) -> dict[tuple[str, ...], _Shape]:
         with self._lock:
-            return _append(self, tag, step, payload, room_behind=room_behind)
+            return _append(self, tag, step, payload, now, room_behind=room_behind)
 
     Shard.row, Shard._append = _locked_row, _locked_append  # type: ignore[method-assign]
 
