@@ -83,9 +83,10 @@ class Batch:
 
     def extend(self, other: Batch) -> None:
         """Take in what a later reading of the same shard found."""
+        join = _Joins()
         for name, column in other.columns.items():
             known = self.columns.get(name)
-            self.columns[name] = column if known is None else join_columns([known, column])
+            self.columns[name] = column if known is None else join(known, column)
         self.events += other.events
         self.items += other.items
         self.last_seq = max(self.last_seq, other.last_seq)
@@ -99,6 +100,23 @@ class Batch:
         self.events = [event for event in self.events if event.seq > seq]
         self.items = [item for item in self.items if item.seq > seq]
         self.damage = [damage for damage in self.damage if damage.settled > seq]
+
+
+class _Joins:
+    """Put columns behind one another two by two; arrays that several of them share are joined once, and shared."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], Any] = {}
+
+    def __call__(self, first: Column, second: Column) -> Column:
+        return Column(*(self._joined(*pair) for pair in zip(first, second, strict=True)))
+
+    def _joined(self, first: Any, second: Any) -> Any:
+        pair = id(first), id(second)
+        made = self._made.get(pair)
+        if made is None:
+            made = self._made[pair] = np.concatenate((first, second))
+        return made
 
 
 def join_columns(columns: Sequence[Column]) -> Column:

@@ -4,10 +4,15 @@
     seq_lo     lowest seq of the chunk
     seq_hi     last record of the flush it came with, be it of this metric or not: a flush is in as a whole
     ord_lo     how many points this metric had in this shard before: chunks of a metric are put in order by it
-    n          points, up to 65 536             n_nonfinite    of them NaN or ±inf
+    n          points, about 65 536 at most     n_nonfinite    of them NaN or ±inf
     step_lo    step_hi    time_lo    time_hi    the extremes; times in µs since 1970 UTC
     vmin  vmax  vsum  last    of the finite values; null when there are none
+    axis       how many rows before this one lies the row, in the same fragment, that has its seqs, steps and times
     seqs  steps  times        list of int64     values  list of float64
+
+Metrics that are logged in the same calls share an axis: the same seqs, steps and times. The first of their rows holds
+it, at `axis` 0, and the others refer to it and have empty lists. A fragment is only ever written and replaced as a
+whole, so the distance stays true.
 
 Each integer list holds the distance of its first element from `*_lo`, then of each from the one before it. A
 list of one element says that they run evenly: from `*_lo`, at that distance. Most steps do, and Lance spends
@@ -15,8 +20,8 @@ list of one element says that they run evenly: from `*_lo`, at that distance. Mo
 
 Measured, bytes a point of times 10 ms apart with jitter and a pause now and then: int64 distances with zstd
 1.7 (13 ms to read a million), without zstd, only bit-packed, 2.7–3.0 (4 ms), int32 ones 1.5, but those
-overflow. Values: float32 noise 4.0; float64 noise 7.9, and 7.6 when Lance splits the bytes of a number first
-("bss"), which costs nothing.
+overflow; shared by ten metrics 0.2. Values: float32 noise 4.0; float64 noise 7.9, and 7.6 when Lance splits the
+bytes of a number first ("bss"), which costs nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +35,24 @@ from numpy.typing import NDArray
 
 from .lance import ZSTD
 
-__all__ = ["CHUNK_POINTS", "LISTS", "SCHEMA", "Points", "Series", "decode", "encode", "merge"]
+__all__ = [
+    "AXIS_LISTS",
+    "CHUNK_POINTS",
+    "SCHEMA",
+    "Points",
+    "Series",
+    "decode",
+    "decode_axes",
+    "encode",
+    "flat",
+]
 
 CHUNK_POINTS = 65_536
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
-LISTS = ("seqs", "steps", "times", "values")
+AXIS_LISTS = ("seqs", "steps", "times")
 
 
 _INT64_LIST = pa.list_(pa.field("item", pa.int64(), nullable=False, metadata=ZSTD))
@@ -62,6 +77,7 @@ SCHEMA = pa.schema(
             "time_lo": pa.timestamp("us"),
             "time_hi": pa.timestamp("us"),
             **dict.fromkeys(_STATISTICS, pa.float64()),
+            "axis": pa.int32(),
             "seqs": _INT64_LIST,
             "steps": _INT64_LIST,
             "times": _INT64_LIST,
@@ -81,104 +97,135 @@ class Points(NamedTuple):
 
 
 class Series(NamedTuple):
-    """Say whose points follow each other in flat arrays: an entry for each stretch of a metric of a shard."""
+    """Say whose points follow each other in flat arrays: an entry for each stretch of a metric of a shard.
+
+    `axes` numbers the axis of each, in the order in which they first appear: `seqs`, `steps` and `times` are laid out
+    axis after axis then, `values` stretch after stretch. Without it each stretch has one of its own.
+    """
 
     metrics: list[str]
     shards: NDArray[np.int16]
     seq_hi: Int64
     ord_lo: Int64
     lengths: Int64  # none is 0
+    axes: Int64 | None = None
+
+
+class _Rows(NamedTuple):
+    """Say of each row which chunk of which axis it has; `bearers` are the rows that hold the axes' chunks."""
+
+    chunk: Int64
+    bearers: Int64
+    chunk_n: Int64
 
 
 def encode(series: Series, points: Points) -> pa.Table:
     """Return the chunks of points that lie series after series."""
     of_series, offsets, n = _split(series.lengths)
-    starts = np.cumsum(n) - n
+    rows = _rows(series, of_series, offsets)
     columns: dict[str, pa.Array] = {
         "metric": pa.array(series.metrics, pa.string()).take(pa.array(of_series)),
         "shard": pa.array(series.shards[of_series]),
         "seq_hi": pa.array(series.seq_hi[of_series]),
         "ord_lo": pa.array(series.ord_lo[of_series] + offsets),
         "n": pa.array(n.astype(np.int32)),
+        "axis": pa.array((np.arange(len(n)) - rows.bearers[rows.chunk]).astype(np.int32)),
     }
-    columns["seq_lo"], _, columns["seqs"] = _encode_integers(points.seqs, starts, n)
-    columns["step_lo"], columns["step_hi"], columns["steps"] = _encode_integers(points.steps, starts, n)
-    time_lo, time_hi, columns["times"] = _encode_integers(points.times, starts, n)
+    columns["seq_lo"], _, columns["seqs"] = _encode_integers(points.seqs, rows)
+    columns["step_lo"], columns["step_hi"], columns["steps"] = _encode_integers(points.steps, rows)
+    time_lo, time_hi, columns["times"] = _encode_integers(points.times, rows)
     columns["time_lo"], columns["time_hi"] = (
         time_lo.view(pa.timestamp("us")),
         time_hi.view(pa.timestamp("us")),
     )
     columns["values"] = pa.ListArray.from_arrays(_offsets(n), pa.array(points.values), type=_FLOAT64_LIST)
-    columns |= _statistics(points.values, starts)
+    columns |= _statistics(points.values, np.cumsum(n) - n)
     return pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def decode(chunks: pa.Table) -> Points:
-    """Return the points of chunks, one after the other. Needs `n`, the lists and their `*_lo`."""
+    """Return the points of chunks, one after the other.
+
+    Needs `n`, the lists and their `*_lo`; and, where the lists are not yet those of each row's axis, all rows with
+    their `axis`.
+    """
     n = chunks["n"].to_numpy().astype(np.int64)
-    return Points(
+    if "axis" in chunks.column_names:
+        bearers = pa.array(np.arange(len(n)) - chunks["axis"].to_numpy())
+        for name in AXIS_LISTS:
+            place = chunks.column_names.index(name)
+            chunks = chunks.set_column(place, name, chunks[name].combine_chunks().take(bearers))
+    seqs, steps, times = decode_axes(chunks, n)
+    return Points(seqs, steps, times, flat(chunks["values"]))
+
+
+def decode_axes(chunks: pa.Table, n: Int64) -> tuple[Int64, Int64, Int64]:
+    """Return seqs, steps and times of chunks that hold their own."""
+    return (
         _decode_integers(chunks["seqs"], chunks["seq_lo"].to_numpy(), n),
         _decode_integers(chunks["steps"], chunks["step_lo"].to_numpy(), n),
         _decode_integers(chunks["times"], _as_int64(chunks["time_lo"]), n),
-        _flat(chunks["values"]),
     )
 
 
-def merge(chunks: pa.Table) -> pa.Table:
-    """Return the same points in fewer chunks: in order, ordinals kept, statistics made anew."""
-    metrics = chunks["metric"].combine_chunks().dictionary_encode()
-    columns = [chunks["ord_lo"].to_numpy(), metrics.indices.to_numpy(), chunks["shard"].to_numpy()]
-    order = np.lexsort(columns)
-    ord_lo, codes, shards = (column[order] for column in columns)
-    chunks = chunks.take(pa.array(order))
-    n = chunks["n"].to_numpy().astype(np.int64)
-    # What was flushed in between may lie in a fragment of another size, which takes no part in this merge.
-    follows = (np.diff(shards) == 0) & (np.diff(codes) == 0) & (ord_lo[:-1] + n[:-1] == ord_lo[1:])
-    heads = np.flatnonzero(np.concatenate(([True], ~follows)))
-    series = Series(
-        metrics=metrics.dictionary.take(pa.array(codes[heads])).to_pylist(),
-        shards=shards[heads],
-        seq_hi=np.maximum.reduceat(chunks["seq_hi"].to_numpy(), heads),
-        ord_lo=ord_lo[heads],
-        lengths=np.add.reduceat(n, heads),
-    )
-    return encode(series, decode(chunks))
+def flat(lists: pa.ChunkedArray) -> Any:
+    """Return the items of lists, one after the other, as an array."""
+    return lists.combine_chunks().flatten().to_numpy()
+
+
+def _rows(series: Series, of_series: Int64, offsets: Int64) -> _Rows:
+    axes = np.arange(len(series.lengths)) if series.axes is None else series.axes
+    _, first = np.unique(axes, return_index=True)
+    of_axis, _, chunk_n = _split(series.lengths[first])
+    starts = np.searchsorted(of_axis, np.arange(len(first)))
+    chunk = starts[axes[of_series]] + offsets // CHUNK_POINTS
+    _, bearers = np.unique(chunk, return_index=True)
+    return _Rows(chunk, bearers, chunk_n)
 
 
 def _split(lengths: Int64) -> tuple[Int64, Int64, Int64]:
-    """Cut series into chunks; return the series of each chunk, its offset in it, and its length."""
-    parts = -(-lengths // CHUNK_POINTS)
+    """Cut series into chunks; return the series of each chunk, its offset in it, and its length.
+
+    A chunk may be half as long again as others, so that none is very short.
+    """
+    parts = np.maximum((lengths + CHUNK_POINTS // 2) // CHUNK_POINTS, 1)
     of_series = np.repeat(np.arange(len(lengths)), parts)
     offsets = (np.arange(len(of_series)) - np.repeat(np.cumsum(parts) - parts, parts)) * CHUNK_POINTS
-    return of_series, offsets, np.minimum(lengths[of_series] - offsets, CHUNK_POINTS)
+    n = np.full(len(of_series), CHUNK_POINTS)
+    lasts = np.cumsum(parts) - 1
+    n[lasts] = lengths - offsets[lasts]
+    return of_series, offsets, n
 
 
-def _encode_integers(flat: Int64, starts: Int64, n: Int64) -> tuple[pa.Array, pa.Array, pa.Array]:
-    """Return lo, hi and the list of distances of each chunk."""
-    lo, hi = np.minimum.reduceat(flat, starts), np.maximum.reduceat(flat, starts)
-    distances = np.diff(flat, prepend=flat[:1])
-    distances[starts] = flat[starts] - lo
-    stride = np.where(n > 1, distances[np.minimum(starts + 1, len(flat) - 1)], 0)
+def _encode_integers(numbers: Int64, rows: _Rows) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Return lo and hi of each row, and the list of distances, empty where the row does not hold its axis."""
+    n = rows.chunk_n
+    starts = np.cumsum(n) - n
+    lo, hi = np.minimum.reduceat(numbers, starts), np.maximum.reduceat(numbers, starts)
+    distances = np.diff(numbers, prepend=numbers[:1])
+    distances[starts] = numbers[starts] - lo
+    stride = np.where(n > 1, distances[np.minimum(starts + 1, len(numbers) - 1)], 0)
     differs = distances != np.repeat(stride, n)
     differs[starts] = distances[starts] != 0
     uneven = np.logical_or.reduceat(differs, starts)
-    lengths = np.where(uneven, n, 1)
     distances[starts] = np.where(uneven, distances[starts], stride)
     kept = np.repeat(uneven, n)
     kept[starts] = True
+    lengths = np.zeros(len(rows.chunk), np.int64)
+    lengths[rows.bearers] = np.where(uneven, n, 1)
     return (
-        pa.array(lo),
-        pa.array(hi),
+        pa.array(lo[rows.chunk]),
+        pa.array(hi[rows.chunk]),
         pa.ListArray.from_arrays(_offsets(lengths), pa.array(distances[kept]), type=_INT64_LIST),
     )
 
 
 def _decode_integers(lists: pa.ChunkedArray, lo: Int64, n: Int64) -> Int64:
-    flat: Int64 = _flat(lists)
+    items: Int64 = flat(lists)
     lengths: Int64 = pc.list_value_length(lists).to_numpy()
     uneven, starts = lengths == n, np.cumsum(n) - n
-    distances = np.repeat(flat[np.cumsum(lengths) - lengths], n)  # the stride, where it is even
-    distances[np.repeat(uneven, n)] = flat[np.repeat(uneven, lengths)]
+    distances = np.repeat(items[np.cumsum(lengths) - lengths], n)  # the stride, where it is even
+    distances[np.repeat(uneven, n)] = items[np.repeat(uneven, lengths)]
     distances[starts[~uneven]] = 0
     total = np.cumsum(distances)
     total -= np.repeat(total[starts] - distances[starts] - lo, n)
@@ -210,7 +257,3 @@ def _offsets(lengths: Int64) -> pa.Array:
 
 def _as_int64(times: pa.ChunkedArray) -> Int64:
     return np.asarray(times.combine_chunks().view(pa.int64()).to_numpy())
-
-
-def _flat(lists: pa.ChunkedArray) -> Any:
-    return lists.combine_chunks().flatten().to_numpy()

@@ -17,7 +17,7 @@ One row is one histogram:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .lance import ZSTD, Session
+from .lance import ZSTD, Part, Session
 from .snapshot import Snapshot, Snapshots
 from .store import Store, highest
 
@@ -100,6 +100,7 @@ class HistogramStore(Store):
     schema = SCHEMA
     keys = ("shard", "seq_hi", "bins")
     weight = "bins"
+    largest_merge = 1_000_000  # all of it is in memory at once
 
     def append(self, columns: Sequence[HistogramColumn], seq_hi: Mapping[int, int]) -> None:
         """Commit one flush; when this returns, it is on the disk.
@@ -119,11 +120,12 @@ class HistogramStore(Store):
         if table.num_rows:
             self._append(table.combine_chunks())
 
-    def _merged(self, table: pa.Table) -> pa.Table:
+    def _merged(self, part: Part) -> Iterator[pa.Table]:
+        table = part.read(self.schema.names)
         order = pc.sort_indices(
             table, [("shard", "ascending"), ("metric", "ascending"), ("seq", "ascending")]
         )
-        return table.take(order).combine_chunks()
+        yield table.take(order).combine_chunks()
 
 
 class HistogramReader:

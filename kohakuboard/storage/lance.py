@@ -20,19 +20,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lance
+import numpy as np
 import pyarrow as pa
 from lance.fragment import FragmentMetadata, LanceFragment
+from numpy.typing import NDArray
 
 from .repair import VERSIONS, manifest_name, quarantine_broken, sweep, versions
 from .sync import fsync_directory, fsync_file
 
-__all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Session", "new_session"]
+__all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Part", "Session", "new_session"]
 
 # What Lance raises for a file that is missing, short or not writable: it has no tree of its own.
 LANCE_ERRORS = (OSError, ValueError, RuntimeError)
@@ -104,7 +106,12 @@ class Dataset:
             return self._publish(lance.LanceOperation.Overwrite(self._schema, [fragment]), fragment)
         return self._publish(lance.LanceOperation.Append([fragment]), fragment)
 
-    def replace(self, fragment_ids: Sequence[int], table: pa.Table) -> int:
+    def part(self, fragment_ids: Sequence[int]) -> Part:
+        """Return some fragments, to be read."""
+        assert self._handle is not None
+        return Part(self._handle, fragment_ids)
+
+    def replace(self, fragment_ids: Sequence[int], tables: Iterable[pa.Table]) -> int:
         """Put one new fragment in the place of others, durably; return its number."""
         self.settle()
         assert self._handle is not None
@@ -112,7 +119,8 @@ class Dataset:
         old = [
             fragment.metadata for fragment in self._handle.get_fragments() if fragment.fragment_id in wanted
         ]
-        new = self._create(table)
+        batches = (batch for table in tables for batch in table.to_batches())
+        new = self._create(pa.RecordBatchReader.from_batches(self._schema, batches))
         group = lance.LanceOperation.RewriteGroup(old, [new])
         return self._publish(lance.LanceOperation.Rewrite([group], []), new)
 
@@ -144,6 +152,11 @@ class Dataset:
             self._cleaned = now
             self._handle.cleanup_old_versions(timedelta(seconds=self._retention_s))
 
+    def clean_all(self) -> None:
+        """Delete every version but the newest. Readers of an older one move on; a copy under way may be broken."""
+        if self._handle is not None:
+            self._handle.cleanup_old_versions(timedelta(0))
+
     def close(self) -> None:
         """Let go of files and caches."""
         self._handle = None
@@ -169,7 +182,7 @@ class Dataset:
     def _open(self) -> lance.LanceDataset:
         return lance.dataset(self._path, session=self._session)
 
-    def _create(self, table: pa.Table) -> FragmentMetadata:
+    def _create(self, table: pa.Table | pa.RecordBatchReader) -> FragmentMetadata:
         mode = "create" if self._handle is None else "append"
         try:
             return LanceFragment.create(
@@ -235,6 +248,32 @@ class Dataset:
             lock = None if _can_link(self._path, self._link) else _no_other_writer
             self._commit_options = {"commit_lock": lock} if lock else {}
         return self._commit_options
+
+
+class Part:
+    """Some fragments of a version, whose rows are numbered one fragment after the other."""
+
+    def __init__(self, handle: lance.LanceDataset, fragment_ids: Sequence[int]) -> None:
+        self._handle = handle
+        everything, wanted = handle.get_fragments(), set(fragment_ids)
+        sizes = np.array([fragment.count_rows() for fragment in everything])
+        chosen = np.array([fragment.fragment_id in wanted for fragment in everything])
+        self._fragments = [
+            fragment for fragment, is_chosen in zip(everything, chosen, strict=True) if is_chosen
+        ]
+        starts = np.cumsum(sizes) - sizes
+        self._ends = np.cumsum(sizes[chosen])
+        self._shifts = starts[chosen] - (self._ends - sizes[chosen])
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Return columns of all rows."""
+        scanner = self._handle.scanner(columns=list(columns), fragments=self._fragments, scan_in_order=True)
+        return scanner.to_table()
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
+        """Return columns of some rows, in that order."""
+        shifts = self._shifts[np.searchsorted(self._ends, rows, side="right")]
+        return self._handle.take(rows + shifts, columns=list(columns))
 
 
 def _data_files(handle: lance.LanceDataset) -> list[str]:

@@ -8,7 +8,8 @@ What a row holds is drawn in `chunks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .chunks import LISTS, SCHEMA, Points, Series, decode, encode, merge
-from .lance import Session
+from .chunks import AXIS_LISTS, SCHEMA, Points, Series, decode, encode
+from .lance import Part, Session
+from .rechunk import KEYS, rechunk
 from .snapshot import Snapshot, Snapshots
 from .store import Store, highest
 
@@ -74,6 +76,7 @@ class ScalarStore(Store):
     schema = SCHEMA
     keys = ("metric", "shard", "seq_hi", "ord_lo", "n")
     weight = "n"
+    largest_merge = 8_000_000  # a batch of which is in memory at once
 
     def append(self, columns: Sequence[ScalarColumn], seq_hi: Mapping[int, int]) -> None:
         """Commit one flush; when this returns, it is on the disk.
@@ -95,21 +98,23 @@ class ScalarStore(Store):
         if not columns:
             return
         names = [(column.shard, column.metric) for column in columns]
+        axes, bearers = _axes(columns)
         series = Series(
             metrics=[column.metric for column in columns],
             shards=np.array([column.shard for column in columns], dtype=np.int16),
             seq_hi=np.array([seq_hi[column.shard] for column in columns], dtype=np.int64),
             ord_lo=np.array([ledger.next_ordinal.get(name, 0) for name in names], dtype=np.int64),
             lengths=np.array([len(column.seqs) for column in columns], dtype=np.int64),
+            axes=axes,
         )
-        self._append(
-            encode(series, Points(*map(np.concatenate, zip(*(c[2:] for c in columns), strict=True))))
-        )
+        seqs, steps, times = (np.concatenate([bearer[i] for bearer in bearers]) for i in (2, 3, 4))
+        values = np.concatenate([column.values for column in columns])
+        self._append(encode(series, Points(seqs, steps, times, values)))
         for name, start, length in zip(names, series.ord_lo.tolist(), series.lengths.tolist(), strict=True):
             ledger.next_ordinal[name] = start + length
 
-    def _merged(self, table: pa.Table) -> pa.Table:
-        return merge(table)
+    def _merged(self, part: Part) -> Iterator[pa.Table]:
+        return rechunk(part.read(KEYS), part.take)
 
     def _next_ordinals(self, keys: pa.Table) -> dict[tuple[int, str], int]:
         ends = pc.add(keys["ord_lo"], keys["n"])
@@ -128,7 +133,7 @@ class ScalarReader:
 
     """
 
-    KEYS = ("metric", "shard", "seq_lo", "seq_hi", "ord_lo", "n", "step_lo", "time_lo")
+    KEYS = KEYS
     STATISTICS = ("n_nonfinite", "vmin", "vmax", "vsum", "last", "step_hi", "time_hi")
 
     def __init__(self, directory: Path, *, session: Session | None = None) -> None:
@@ -182,6 +187,27 @@ class ScalarReader:
         return sorted(_summaries(rows), key=lambda summary: (summary.shard, summary.seq_lo, summary.metric))
 
 
+def _axes(columns: Sequence[ScalarColumn]) -> tuple[Int64, list[ScalarColumn]]:
+    """Return the number of each column's axis, and the first column of each: those of one call have the same."""
+    numbers: list[int] = []
+    bearers: list[ScalarColumn] = []
+    candidates: dict[tuple[int, ...], list[int]] = {}
+    for column in columns:
+        seqs, times = column.seqs, column.times
+        alike = candidates.setdefault((len(seqs), int(seqs[0]), int(seqs[-1]), int(times[-1])), [])
+        number = next((n for n in alike if _have_one_axis(bearers[n], column)), len(bearers))
+        if number == len(bearers):
+            alike.append(number)
+            bearers.append(column)
+        numbers.append(number)
+    return np.array(numbers), bearers
+
+
+def _have_one_axis(one: ScalarColumn, other: ScalarColumn) -> bool:
+    pairs = ((one.seqs, other.seqs), (one.steps, other.steps), (one.times, other.times))
+    return all(a is b or np.array_equal(a, b) for a, b in pairs)
+
+
 def _committed(snapshots: Iterable[Snapshot]) -> dict[int, int]:
     tables = [snapshot.keys().select(["shard", "seq_hi"]) for snapshot in snapshots]
     return highest(pa.concat_tables(tables)) if tables else {}
@@ -199,10 +225,16 @@ def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[
     order = order[wanted[order]]
     if not len(order):
         return []
-    chunks = keys.take(pa.array(found[order]))
-    lists = snapshot.take(found[order], LISTS)
-    for name in LISTS:
-        chunks = chunks.append_column(name, lists[name])
+    rows = found[order]
+    chunks = keys.take(pa.array(rows)).drop(["axis"])
+    with ThreadPoolExecutor(1) as beside:
+        values = beside.submit(snapshot.take, rows, ["values"])
+        lists = snapshot.take(rows - keys["axis"].to_numpy()[rows], AXIS_LISTS)
+    for name, column in (
+        *((name, lists[name]) for name in AXIS_LISTS),
+        ("values", values.result()["values"]),
+    ):
+        chunks = chunks.append_column(name, column)
     points = decode(chunks)
     shards, n = shards[order], n[order]
     heads = np.flatnonzero(np.diff(shards, prepend=shards[0] - 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .lance import LANCE_ERRORS, RETENTION_S, Dataset
+from .lance import LANCE_ERRORS, RETENTION_S, Dataset, Part
 from .merge import next_merge
 
 __all__ = ["Ledger", "Store", "highest"]
@@ -45,6 +45,7 @@ class Store(ABC):
     schema: ClassVar[pa.Schema]
     keys: ClassVar[tuple[str, ...]]
     weight: ClassVar[str]  # the column that says how much is in a row
+    largest_merge: ClassVar[int]
 
     def __init__(self, path: Path, *, retention_s: float = RETENTION_S) -> None:
         self._dataset = Dataset(path, self.schema, retention_s=retention_s)
@@ -61,12 +62,15 @@ class Store(ABC):
         """Merge small fragments and delete versions past their retention, as far as it is time for either.
 
         Arguments:
-            final: The run has ended: merge all that is left into as few files as it takes.
+            final: The run has ended: merge all that is left into as few files as it takes, and keep no old version.
 
         """
-        while group := next_merge(self._ledger().weights, final=final):
+        while group := next_merge(self._ledger().weights, largest=self.largest_merge, final=final):
             self._merge(group)
-        self._dataset.clean()
+        if final:
+            self._dataset.clean_all()
+        else:
+            self._dataset.clean()
 
     def close(self) -> None:
         """Let go of files and caches."""
@@ -74,8 +78,8 @@ class Store(ABC):
         self._known = None
 
     @abstractmethod
-    def _merged(self, table: pa.Table) -> pa.Table:
-        """Return the rows of several fragments as those of one."""
+    def _merged(self, part: Part) -> Iterator[pa.Table]:
+        """Give the rows of several fragments as those of one, some at a time."""
 
     def _next_ordinals(self, _keys: pa.Table) -> dict[tuple[int, str], int]:
         """Return how many points there are of each metric of each shard, where rows are numbered by it."""
@@ -104,15 +108,13 @@ class Store(ABC):
 
     def _merge(self, group: list[int]) -> None:
         ledger = self._ledger()
-        table = self._merged(self._dataset.read(self.schema.names, group))
         try:
-            fragment = self._dataset.replace(group, table)
+            fragment = self._dataset.replace(group, self._merged(self._dataset.part(group)))
         except LANCE_ERRORS:
             self._known = None
             raise
         weight = sum(ledger.weights.pop(old) for old in group)
         ledger.commit(fragment, weight, {})
-        del table
         pa.default_memory_pool().release_unused()
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kohakuboard.storage.chunks import CHUNK_POINTS, SCHEMA, Points, Series, decode, encode, merge
+from kohakuboard.storage.chunks import CHUNK_POINTS, SCHEMA, Points, Series, decode, encode
+from kohakuboard.storage.rechunk import KEYS, rechunk
 
 INT64 = np.iinfo(np.int64)
 any_int64 = st.integers(INT64.min, INT64.max)
@@ -40,6 +43,45 @@ def assert_same(found: Points, expected: Points) -> None:
     for ours, theirs in zip(found, expected, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
+
+
+def merge(*fragments: pa.Table, batch_points: int = 10**6) -> pa.Table:
+    """Merge fragments as the store does."""
+    rows = pa.concat_tables(fragments)
+
+    def take(places: np.ndarray[Any, np.dtype[np.int64]], columns: Sequence[str]) -> pa.Table:
+        return rows.select(columns).take(places)
+
+    return pa.concat_tables(rechunk(rows.select(KEYS), take, batch_points=batch_points))
+
+
+def flush_of(calls: list[list[str]], first_seq: int, next_ordinal: dict[str, int]) -> pa.Table:
+    """Return the chunks of a flush in which each call logged some metrics: the value tells metric and seq."""
+    seqs: dict[str, list[int]] = {}
+    for seq, names in enumerate(calls, first_seq):
+        for name in names:
+            seqs.setdefault(name, []).append(seq)
+    axes: dict[tuple[int, ...], int] = {}
+    numbers = [axes.setdefault(tuple(of_metric), len(axes)) for of_metric in seqs.values()]
+    lengths = [len(of_metric) for of_metric in seqs.values()]
+    ord_lo = [next_ordinal.get(name, 0) for name in seqs]
+    for name, length in zip(seqs, lengths, strict=True):
+        next_ordinal[name] = next_ordinal.get(name, 0) + length
+    axis = np.array([seq for of_axis in axes for seq in of_axis])
+    values = [100.0 * seq + len(name) for name, of_metric in seqs.items() for seq in of_metric]
+    flushed = series(lengths, ord_lo, list(seqs))._replace(axes=np.array(numbers))
+    return encode(flushed, Points(axis, 3 * axis, axis**2, np.array(values)))
+
+
+def points_by_metric(table: pa.Table) -> dict[str, list[tuple[float, ...]]]:
+    """Return (ordinal, seq, step, time, value) of each metric, in order."""
+    found: dict[str, list[tuple[float, ...]]] = {}
+    decoded = zip(*(column.tolist() for column in decode(table)), strict=True)
+    for metric, ord_lo, n in zip(
+        *(table[name].to_pylist() for name in ("metric", "ord_lo", "n")), strict=True
+    ):
+        found.setdefault(metric, []).extend((ord_lo + i, *next(decoded)) for i in range(n))
+    return {metric: sorted(of_metric) for metric, of_metric in found.items()}
 
 
 def integers(n: int) -> st.SearchStrategy[np.ndarray[tuple[int], np.dtype[np.int64]]]:
@@ -86,7 +128,7 @@ def test_a_merge_keeps_points_and_order_and_equals_one_flush(
     ]
     order = list(range(len(flushes)))
     random.shuffle(order)
-    merged = merge(pa.concat_tables([flushes[i] for i in order]))
+    merged = merge(*(flushes[i] for i in order))
     assert_same(decode(merged), given_points)
     if gap:
         assert merged["ord_lo"].to_pylist() == [flush["ord_lo"][0].as_py() for flush in flushes]
@@ -112,8 +154,8 @@ def test_statistics_are_of_finite_values_and_null_without_any() -> None:
 def test_a_long_series_becomes_chunks_of_bounded_length() -> None:
     given_points = points(2 * CHUNK_POINTS + 3)
     table = encode(series([2 * CHUNK_POINTS + 3], [10]), given_points)
-    assert table["n"].to_pylist() == [CHUNK_POINTS, CHUNK_POINTS, 3]
-    assert table["ord_lo"].to_pylist() == [10, 10 + CHUNK_POINTS, 10 + 2 * CHUNK_POINTS]
+    assert table["n"].to_pylist() == [CHUNK_POINTS, CHUNK_POINTS + 3]
+    assert table["ord_lo"].to_pylist() == [10, 10 + CHUNK_POINTS]
     assert_same(decode(table), given_points)
 
 
@@ -129,7 +171,49 @@ def test_a_merge_keeps_metrics_and_shards_apart_and_the_highest_seq_of_their_flu
         numbers = np.full(3, number)
         flush = Series(["b", "a", "a"], np.array([0, 0, 1], np.int16), numbers, numbers, np.ones(3, np.int64))
         flushes.append(encode(flush, points(3, seed=number)))
-    merged = merge(pa.concat_tables(flushes))
+    merged = merge(*flushes)
     rows = merged.select(["metric", "shard", "seq_hi", "ord_lo", "n"]).to_pylist()
     found = sorted(tuple(row.values()) for row in rows)
     assert found == [("a", 0, 2, 0, 3), ("a", 1, 2, 0, 3), ("b", 0, 2, 0, 3)]
+
+
+calls_of_some_metrics = st.lists(
+    st.sampled_from([["a", "bb"], ["a"], ["bb", "a", "ccc"], ["dddd"], []]), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(calls_of_some_metrics.filter(any), min_size=1, max_size=6), st.integers(1, 9), st.data())
+def test_metrics_that_share_their_axes_are_merged_exactly(
+    flushes: list[list[list[str]]], batch_points: int, data: st.DataObject
+) -> None:
+    next_ordinal: dict[str, int] = {}
+    tables, seq = [], 0
+    for calls in flushes:
+        tables.append(flush_of(calls, seq, next_ordinal))
+        seq += len(calls)
+    everything = [names for calls in flushes for names in calls]
+    expected = {
+        metric: [
+            (ordinal, seq, 3 * seq, seq**2, 100.0 * seq + len(metric))
+            for ordinal, seq in enumerate(seq for seq, names in enumerate(everything) if metric in names)
+        ]
+        for metric in next_ordinal
+    }
+    cut = data.draw(st.integers(0, len(tables) - 1))
+    merged = merge(*tables[cut:], batch_points=batch_points)
+    assert merged.schema == SCHEMA
+    merged.validate(full=True)
+    assert points_by_metric(pa.concat_tables(tables)) == expected
+    again = merge(*tables[:cut], merged)
+    assert points_by_metric(again) == expected
+
+
+def test_what_was_logged_in_one_call_is_there_once() -> None:
+    next_ordinal: dict[str, int] = {}
+    calls = [["a", "bb"], ["a", "bb"], ["a", "bb"]]
+    flushes = [flush_of(calls, 0, next_ordinal), flush_of(calls, 3, next_ordinal)]
+    for table in (*flushes, merge(*flushes)):
+        assert table["axis"].to_pylist() == [0, 1]
+        assert table["times"].to_pylist()[1] == []
+        assert table["time_hi"][0] == table["time_hi"][1]

@@ -46,7 +46,7 @@ def test_what_is_appended_is_there_whatever_the_directory_is_called(tmp_path: Pa
 
 def test_one_fragment_takes_the_place_of_several(tmp_path: Path) -> None:
     dataset = Dataset(filled(tmp_path / "w.lance", 4), SCHEMA)
-    assert dataset.replace([0, 2], table(0, 2)) == 4
+    assert dataset.replace([0, 2], [table(0, 2)]) == 4
     assert dataset.fragment_ids == [1, 3, 4]
     assert dataset.read(["x"], [4])["x"].to_pylist() == [0, 2]
     assert sorted(contents(tmp_path / "w.lance")) == [0, 1, 2, 3]
@@ -203,7 +203,7 @@ def test_it_works_where_there_are_no_hard_links(tmp_path: Path) -> None:
     dataset = Dataset(path, SCHEMA, link=refuse)
     for number in range(3):
         dataset.append(table(number))
-    dataset.replace([0, 1], table(0, 1))
+    dataset.replace([0, 1], [table(0, 1)])
     assert sorted(contents(path)) == [0, 1, 2]
     assert not list(path.rglob("*.tmp*"))
 
@@ -213,7 +213,7 @@ def test_old_versions_go_and_the_newest_stays(tmp_path: Path) -> None:
     dataset = Dataset(path, SCHEMA, retention_s=0)
     for number in range(5):
         dataset.append(table(number))
-    dataset.replace([0, 1, 2, 3, 4], table(0, 1, 2, 3, 4))
+    dataset.replace([0, 1, 2, 3, 4], [table(0, 1, 2, 3, 4)])
     dataset.clean()
     assert versions(path) == [6]
     assert len(list((path / "data").iterdir())) == 1

@@ -3,7 +3,10 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kohakuboard.storage.merge import FAN_IN, MAX_MERGE, SEALED, next_merge
+from kohakuboard.storage.merge import FAN_IN, next_merge
+
+MAX_MERGE = 1_000_000
+SEALED = MAX_MERGE // 2
 
 
 def grown(flushes: list[int], *, final: bool = False) -> tuple[dict[int, int], int]:
@@ -14,7 +17,7 @@ def grown(flushes: list[int], *, final: bool = False) -> tuple[dict[int, int], i
         if flush:
             weights[number] = flush
             number += 1
-        while group := next_merge(weights, final=final and not flush):
+        while group := next_merge(weights, largest=MAX_MERGE, final=final and not flush):
             total = sum(weights.pop(member) for member in group)
             weights[number] = total
             number += 1
@@ -23,17 +26,17 @@ def grown(flushes: list[int], *, final: bool = False) -> tuple[dict[int, int], i
 
 
 def test_nothing_is_merged_before_a_class_is_full() -> None:
-    assert next_merge(dict.fromkeys(range(FAN_IN - 1), 10)) == []
-    assert next_merge(dict.fromkeys(range(FAN_IN), 10)) == list(range(FAN_IN))
+    assert next_merge(dict.fromkeys(range(FAN_IN - 1), 10), largest=MAX_MERGE) == []
+    assert next_merge(dict.fromkeys(range(FAN_IN), 10), largest=MAX_MERGE) == list(range(FAN_IN))
 
 
 def test_sealed_fragments_are_left_alone() -> None:
-    assert next_merge(dict.fromkeys(range(100), SEALED), final=True) == []
+    assert next_merge(dict.fromkeys(range(100), SEALED), largest=MAX_MERGE, final=True) == []
 
 
 def test_at_the_end_all_that_is_small_is_merged() -> None:
-    assert next_merge({0: SEALED, 1: 5, 2: 40_000, 3: 1}, final=True) == [1, 2, 3]
-    assert next_merge({0: SEALED, 1: 5}, final=True) == []
+    assert next_merge({0: SEALED, 1: 5, 2: 40_000, 3: 1}, largest=MAX_MERGE, final=True) == [1, 2, 3]
+    assert next_merge({0: SEALED, 1: 5}, largest=MAX_MERGE, final=True) == []
 
 
 def test_ten_thousand_small_flushes_stay_few_fragments_and_are_rewritten_a_few_times() -> None:

@@ -173,6 +173,33 @@ def test_ordinals_go_on_where_an_earlier_writer_stopped(tmp_path: Path) -> None:
     assert_same(ScalarReader(tmp_path / "scalars").series("a")[0], column("a", range(50)))
 
 
+def test_what_was_logged_together_is_stored_with_one_axis_and_read_by_metric(tmp_path: Path) -> None:
+    store = ScalarStore(tmp_path / "scalars" / "w.lance")
+    for start in (0, 50):
+        together = [column(metric, range(start, start + 50)) for metric in ("a", "bb", "ccc")]
+        store.append([*together, column("now and then", range(start, start + 50, 7))], {0: start + 49})
+    reader = ScalarReader(tmp_path / "scalars")
+    for _ in range(2):
+        assert_same(reader.series("bb")[0], column("bb", range(100)))
+        assert_same(reader.series("ccc", after={0: 60})[0], column("ccc", range(61, 100)))
+        sparse = [*range(0, 50, 7), *range(50, 100, 7)]
+        assert_same(reader.series("now and then")[0], column("now and then", sparse))
+        store.maintain(final=True)
+        reader.refresh()
+
+
+def test_an_ended_run_keeps_its_newest_version_alone(tmp_path: Path) -> None:
+    path = tmp_path / "scalars" / "w.lance"
+    store = ScalarStore(path)
+    for number in range(5):
+        store.append([column("m", [number])], {0: number})
+    reader = ScalarReader(path.parent)
+    store.maintain(final=True)
+    assert [len(list((path / name).iterdir())) for name in ("data", "_transactions")] == [1, 1]
+    assert versions(path) == [6]
+    assert_same(reader.series("m")[0], column("m", range(5)))
+
+
 def test_the_union_of_several_writers_is_in_log_order_and_has_no_point_twice(tmp_path: Path) -> None:
     first, second = (ScalarStore(tmp_path / "scalars" / f"{name}.lance") for name in "ab")
     first.append([column("m", range(10))], {0: 9})
