@@ -9,6 +9,7 @@
     ├── MetricNotFoundError   a run has no such series
     ├── DamagedSeriesError    a series was logged, and its points can no longer be read
     ├── RunBusyError          another writer holds the run
+    ├── SettingError          an argument of a board has a value that it cannot have
     └── RichValueError        a Histogram, Media or Table cannot be made of the value given
 
 Each takes the facts, keeps them as attributes and words its own message.
@@ -30,6 +31,7 @@ __all__ = [
     "RichValueError",
     "RunBusyError",
     "RunNotFoundError",
+    "SettingError",
 ]
 
 
@@ -113,6 +115,15 @@ class RunBusyError(KohakuBoardError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"the run at {str(path)!r} has a live writer; wait for it to end, or end it")
+
+
+class SettingError(KohakuBoardError, ValueError):
+    """Say that a setting has a value that it cannot have, and which it can."""
+
+    def __init__(self, name: str, value: object, cure: str) -> None:
+        self.name = name
+        self.value = value
+        super().__init__(f"{name} cannot be {value!r}; {cure}")
 
 
 class RichValueError(KohakuBoardError, ValueError):

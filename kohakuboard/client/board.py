@@ -22,12 +22,14 @@ from operator import index
 from pathlib import Path
 from time import time as now
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.format import RICH
 from ..journal.process import host_name
+from ..journal.settings import settings
 from ..journal.shard import Clock, Shard
+from ..journal.written import open_shard
 from .console import ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .ending import error_text, status_of, uncaught_error
@@ -72,9 +74,13 @@ class Board:
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
         capture_output: Whether to copy what Python prints to console.log.
+        journal: "mapped" or "write": how records get into the journal. Default $KOHAKUBOARD_JOURNAL, else mapped
+            where the file system is one of this machine, and written where it is, or may be, a network's.
+        sync_every_s: How much of the log a power cut may cost, in seconds; the background writer syncs the journal
+            that often. Default $KOHAKUBOARD_SYNC_EVERY_S, else 5; with 0 whenever it looks, twice a second.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
-    Raises OSError when the directory cannot be made.
+    Raises OSError when the directory cannot be made, SettingError when `journal` or `sync_every_s` cannot be used.
     """
 
     def __init__(
@@ -89,7 +95,10 @@ class Board:
         notes: str | None = None,
         group: str | None = None,
         capture_output: bool = True,
+        journal: Literal["mapped", "write"] | None = None,
+        sync_every_s: float | None = None,
     ) -> None:
+        self._settings = settings(journal, sync_every_s)
         self.name = name or (run_id if run_id else random_name())
         self.project = project or "default"
         self.id = directory_name(run_id, "run") if run_id else new_run_id(self.name)
@@ -112,7 +121,7 @@ class Board:
         self._copies: Copies = CudaCopies()
         self._late = LateCalls(self._replace_shard, self._failed)
         self._write_start(name, config, tags, notes, group)
-        self._supervisor = Supervisor(self.path, shard.directory)
+        self._supervisor = Supervisor(self.path, shard.directory, self._settings.environment())
         if capture_output:
             self._console = ConsoleCapture(self.path / "console.log")
         # A strong reference: a board that the program lost sight of is finished all the same.
@@ -390,7 +399,9 @@ class Board:
             self._refuse("event", f"a {event['type']} could not be noted:\n{traceback.format_exc()}")
 
     def _open_shard(self) -> Shard:
-        return Shard(self.path / "journal", rank=process_rank(), host=host_name())
+        return open_shard(
+            self.path / "journal", rank=process_rank(), host=host_name(), way=self._settings.journal
+        )
 
     def _open_shard_in_child(self) -> Shard:
         shard = self._shard = self._open_shard()

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -56,8 +56,11 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def start_writer(run_directory: Path) -> subprocess.Popen[bytes]:
-    """Start a writer for a run; returns within a few milliseconds. Its stdin is the pipe described above."""
+def start_writer(run_directory: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a writer for a run; returns within a few milliseconds. Its stdin is the pipe described above.
+
+    `settings` are variables for its environment.
+    """
     with open(run_directory / "writer.log", "ab") as output, _own_pidfd() as pidfds:
         trainer = [str(number) for number in (os.getpid(), *pidfds)]
         return subprocess.Popen(
@@ -66,7 +69,7 @@ def start_writer(run_directory: Path) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=output,
             cwd=run_directory,
-            env=writer_environment(),
+            env={**writer_environment(), **settings},
             bufsize=0,
             pass_fds=pidfds,
             **_detached(),
@@ -91,12 +94,14 @@ class Supervisor:
     """Keep a writer running for a run until it has written everything.
 
     A daemon thread waits for the writer's end, which costs nothing, and starts another one after a crash; the pause
-    between two starts doubles up to LONGEST_BACKOFF_S. `shard` is the directory that the writer removes at the end.
+    between two starts doubles up to LONGEST_BACKOFF_S. `shard` is the directory that the writer removes at the end,
+    `settings` are variables for its environment.
     """
 
-    def __init__(self, run_directory: Path, shard: Path) -> None:
+    def __init__(self, run_directory: Path, shard: Path, settings: Mapping[str, str]) -> None:
         self._run_directory = run_directory
         self._shard = shard
+        self._settings = settings
         self._finishing = threading.Event()
         self._abandoned = threading.Event()
         self._farewell = b"f"
@@ -144,7 +149,7 @@ class Supervisor:
 
     def _start(self) -> None:
         try:
-            self._writer = start_writer(self._run_directory)
+            self._writer = start_writer(self._run_directory, self._settings)
         except OSError as exc:
             self._writer = None
             log.warning("the background writer could not be started (%s); it is tried again later", exc)

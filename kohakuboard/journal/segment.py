@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .format import HEADER_BYTES, SegmentHeader, encode_header
 
-__all__ = ["Segment", "allocate"]
+__all__ = ["NAMELESS_SUFFIX", "Segment", "allocate", "give_name"]
 
 NAMELESS_SUFFIX = ".new"
 
@@ -42,7 +42,8 @@ def allocate(fd: int, size: int) -> None:
         size -= written
 
 
-def _give_name(nameless: Path, path: Path) -> None:
+def give_name(nameless: Path, path: Path) -> None:
+    """Give a file its name, which no other may have."""
     if nameless == path:
         return
     if path.exists():
@@ -70,7 +71,7 @@ class Segment:
             allocate(fd, size)
             self.bytes = mmap.mmap(fd, size)
             self.bytes[:HEADER_BYTES] = encode_header(header)
-            _give_name(nameless, path)
+            give_name(nameless, path)
         except BaseException:
             nameless.unlink(missing_ok=True)
             raise

@@ -234,16 +234,24 @@ class Shard:
             header = SegmentHeader(self._after_seq, size, self.identity)
             path = self.directory / segment_name(number)
             try:
-                segment = Segment(path, header, size)
+                data, words = self._open_segment(path, header)
             except OSError as exc:
-                self._failure, self._retry_at = exc, time.monotonic() + RETRY_AFTER_S
+                self._note_failure(exc)
                 raise
             self._failure = None
             # A signal handler that logs may have come in between, and its segment is the later one.
             if self._number == number:
                 # The full one is unmapped when the last thread that still writes to it lets go of it.
-                self._bytes, self._words, self._shapes = segment.bytes, segment.words, {}
-                self._seq, self._offset, self._capacity = self._seq + 1, HEADER_BYTES, segment.size
+                self._bytes, self._words, self._shapes = data, words, {}
+                self._seq, self._offset, self._capacity = self._seq + 1, HEADER_BYTES, size
+
+    def _note_failure(self, failure: OSError) -> None:
+        self._failure, self._retry_at = failure, time.monotonic() + RETRY_AFTER_S
+
+    def _open_segment(self, path: Path, header: SegmentHeader) -> tuple[Any, Any]:
+        """Make the file of a segment; return what records are stored to, bytes and words."""
+        segment = Segment(path, header, header.size)
+        return segment.bytes, segment.words
 
 
 _UNMAPPED: Final = (mmap.mmap(-1, mmap.PAGESIZE), memoryview(b"").cast("I"))

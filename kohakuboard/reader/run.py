@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.scan import Column, join_columns
+from ..storage.database import connect
 from ..storage.summary import Metric, summarise
-from .catalogue import CatalogueSnapshot, connect, read_catalogue, stamp
+from .catalogue import CatalogueSnapshot, read_catalogue, stamp
 from .identity import Identity, describe, true_status
 from .tail import Tail
 

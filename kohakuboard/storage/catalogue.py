@@ -26,6 +26,7 @@ from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity
 from ..journal.scan import Column
+from .database import open_for_writing
 from .digest import drop_digest, write_digest
 from .summary import summarise
 
@@ -158,11 +159,9 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self._path = path
         drop_digest(path)
-        self._connection = sqlite3.connect(path, timeout=30.0)
-        self._db = Database(self._connection)
-        self._db.execute("PRAGMA journal_mode=WAL")
         # A commit is on disk before the journal that it came from is let go.
-        self._db.execute("PRAGMA synchronous=FULL")
+        self._connection = open_for_writing(path, log=True)
+        self._db = Database(self._connection)
         with self._db.atomic():
             self._create()
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
+from .database import connect, open_for_writing
 from .sync import fsync_directory, fsync_file
 
 __all__ = ["SMALL_BYTES", "MediaStore", "media_path", "read_media"]
@@ -34,11 +35,8 @@ def read_media(run: Path, digest: str, extension: str) -> bytes | None:
     database = run / "media.db"
     if not database.is_file():
         return None
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-    try:
+    with connect(database) as connection:
         row = connection.execute("SELECT data FROM media WHERE hash = ?", [digest]).fetchone()
-    finally:
-        connection.close()
     return row[0] if row else None
 
 
@@ -48,6 +46,7 @@ class MediaStore:
     def __init__(self, run: Path) -> None:
         self._run = run
         self._connection: sqlite3.Connection | None = None
+        self._unsynced: set[Path] = set()
 
     def put(self, data: bytes, extension: str) -> str:
         """Store bytes and return their hash; in force after `flush`."""
@@ -63,6 +62,9 @@ class MediaStore:
         """Make all that was put durable."""
         if self._connection is not None:
             self._connection.commit()
+        for directory in list(self._unsynced):
+            fsync_directory(directory)
+            self._unsynced.remove(directory)
 
     def close(self) -> None:
         """Flush and close."""
@@ -73,21 +75,19 @@ class MediaStore:
 
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = self._connection = sqlite3.connect(self._run / "media.db", timeout=30.0)
             # No write-ahead log: one commit a flush is rare, and a single file opens on read-only mounts.
-            connection.execute("PRAGMA synchronous=FULL")
+            connection = self._connection = open_for_writing(self._run / "media.db")
             Database(connection).table("media").create(
                 {"hash": str, "data": bytes}, pk="hash", if_not_exists=True
             )
         return self._connection
 
     def _put_file(self, path: Path, data: bytes) -> None:
-        if path.exists():
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_name(f"{path.name}.tmp")
-        half.write_bytes(data)
-        fsync_file(half)
-        os.replace(half, path)
-        for directory in (path.parent, path.parent.parent, self._run):
-            fsync_directory(directory)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half = path.with_name(f"{path.name}.tmp")
+            half.write_bytes(data)
+            fsync_file(half)
+            os.replace(half, path)
+        # Also of one that is there: whoever put it may have been killed before its name was on the disk.
+        self._unsynced |= {path.parent, path.parent.parent, self._run}

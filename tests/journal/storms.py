@@ -1,6 +1,6 @@
 """Programs that append to a shard while something comes in between at any point; run by test_shard.py.
 
-    python storms.py STORM JOURNAL       prints, as JSON, what was acknowledged
+    python storms.py STORM JOURNAL KIND       prints, as JSON, what was acknowledged
 
 In processes of their own: what is thrown into them must not hit the machinery of the tests.
 """
@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from kohakuboard.journal.shard import Shard
+from kohakuboard.journal.written import WrittenShard
 
 
 class InterruptError(Exception):
@@ -117,4 +118,5 @@ if __name__ == "__main__":
     storm = {storm.__name__: storm for storm in (handlers_that_log, interrupts, finalizers_that_log)}[
         sys.argv[1]
     ]
-    print(json.dumps(storm(Shard(Path(sys.argv[2]), rank=0, host="here"))))
+    kind = {"Shard": Shard, "WrittenShard": WrittenShard}[sys.argv[3]]
+    print(json.dumps(storm(kind(Path(sys.argv[2]), rank=0, host="here"))))

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,20 @@ from kohakuboard.journal import shard as shard_module
 from kohakuboard.journal.format import EVENT, HEADER_BYTES
 from kohakuboard.journal.scan import Batch, Column, ShardCursor
 from kohakuboard.journal.shard import Shard
+from kohakuboard.journal.written import WrittenShard
 
 int64 = st.integers(-(2**63), 2**63 - 1)
 names = st.lists(st.text(max_size=20), min_size=1, max_size=6, unique=True)
 
 
-@pytest.fixture
-def shard(tmp_path: Path) -> Shard:
-    return Shard(tmp_path / "journal", rank=0, host="here")
+KINDS = pytest.mark.parametrize("kind", [Shard, WrittenShard])
+
+
+@pytest.fixture(params=[Shard, WrittenShard])
+def shard(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Shard]:
+    shard = request.param(tmp_path / "journal", rank=0, host="here")
+    yield shard
+    shard.close()
 
 
 def read(shard: Shard) -> Batch:
@@ -39,11 +46,12 @@ def bits(values: object) -> list[int]:
     return np.asarray(values, dtype=np.float64).view(np.int64).tolist()  # type: ignore[no-any-return]
 
 
-@given(st.data())
+@KINDS
+@given(data=st.data())
 def test_rows_of_changing_shapes_are_read_back_bit_for_bit(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, kind: type[Shard], data: st.DataObject
 ) -> None:
-    shard = Shard(tmp_path_factory.mktemp("run"), rank=0, host="here")
+    shard = kind(tmp_path_factory.mktemp("run"), rank=0, host="here")
     shapes = data.draw(st.lists(names, min_size=1, max_size=4))
     logged: dict[str, list[tuple[int, float]]] = {}
     for _ in range(data.draw(st.integers(1, 12))):
@@ -176,12 +184,12 @@ def log_many(shard: Shard, thread: int) -> None:
         shard.row(i, {f"thread{thread}": float(i)})
 
 
-def storm(name: str, journal: Path) -> tuple[dict[str, list[float]], dict[str, Column]]:
+def storm(name: str, journal: Path, kind: type[Shard]) -> tuple[dict[str, list[float]], dict[str, Column]]:
     """Run a program of storms.py; return what it acknowledged and what its journal holds."""
     # Coverage keeps a lock of its own around what an interrupt would then leave locked.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
     done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("storms.py")), name, str(journal)],
+        [sys.executable, str(Path(__file__).with_name("storms.py")), name, str(journal), kind.__name__],
         env=environment, capture_output=True, text=True, timeout=100,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -189,9 +197,12 @@ def storm(name: str, journal: Path) -> tuple[dict[str, list[float]], dict[str, C
     return json.loads(done.stdout), ShardCursor(directory).read().columns
 
 
+@KINDS
 @pytest.mark.parametrize("name", ["handlers_that_log", "finalizers_that_log"])
-def test_code_that_logs_in_the_middle_of_an_append_leaves_no_hole(tmp_path: Path, name: str) -> None:
-    acknowledged, columns = storm(name, tmp_path)
+def test_code_that_logs_in_the_middle_of_an_append_leaves_no_hole(
+    tmp_path: Path, name: str, kind: type[Shard]
+) -> None:
+    acknowledged, columns = storm(name, tmp_path, kind)
     assert columns["main"].values.tolist() == acknowledged.pop("main")
     ((inner, values),) = acknowledged.items()
     assert len(values) >= 300
@@ -199,9 +210,12 @@ def test_code_that_logs_in_the_middle_of_an_append_leaves_no_hole(tmp_path: Path
     assert sorted(columns[inner].values.tolist()) == sorted(values)
 
 
-def test_an_interrupt_anywhere_in_an_append_loses_only_its_own_call(tmp_path: Path) -> None:
+@KINDS
+def test_an_interrupt_anywhere_in_an_append_loses_only_its_own_call(
+    tmp_path: Path, kind: type[Shard]
+) -> None:
     """An interrupt in the making of a segment once left a file that no later attempt could get past."""
-    said, columns = storm("interrupts", tmp_path)
+    said, columns = storm("interrupts", tmp_path, kind)
     assert said["caught"] >= [500]
     found = columns["a"].values.tolist()
     assert found == sorted(set(found))
@@ -211,8 +225,9 @@ def test_an_interrupt_anywhere_in_an_append_loses_only_its_own_call(tmp_path: Pa
 
 
 def test_no_room_for_a_segment_is_an_error_and_logging_goes_on_when_there_is_room(
-    shard: Shard, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shard = Shard(tmp_path / "journal", rank=0, host="here")
     monkeypatch.setattr(shard_module, "RETRY_AFTER_S", 0.0)
     row = {f"m{i}": 1.0 for i in range(1000)}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -241,13 +256,15 @@ def test_a_closed_shard_refuses_to_grow(shard: Shard) -> None:
     assert read(shard).columns["a"].values.tolist() == [1.0]
 
 
-def test_every_row_that_returned_survives_kill_9(tmp_path: Path) -> None:
+@KINDS
+def test_every_row_that_returned_survives_kill_9(tmp_path: Path, kind: type[Shard]) -> None:
     """The child tells each row it has logged through a pipe, after the call returned, and is killed at random."""
     program = """
 import os, sys
 from pathlib import Path
 from kohakuboard.journal.shard import Shard
-shard = Shard(Path(sys.argv[1]), rank=0, host="here")
+from kohakuboard.journal.written import WrittenShard
+shard = {"Shard": Shard, "WrittenShard": WrittenShard}[sys.argv[2]](Path(sys.argv[1]), rank=0, host="here")
 for i in range(10**9):
     shard.row(i, {"a": i, "b": -i})
     os.write(1, b"%d\\n" % i)
@@ -255,7 +272,7 @@ for i in range(10**9):
     for attempt in range(10):
         journal = tmp_path / str(attempt)
         child = subprocess.Popen(
-            [sys.executable, "-c", program, str(journal)], stdout=subprocess.PIPE, bufsize=0
+            [sys.executable, "-c", program, str(journal), kind.__name__], stdout=subprocess.PIPE, bufsize=0
         )
         assert child.stdout is not None
         limit = random.Random(attempt).randrange(500, 20_000)

@@ -1,0 +1,102 @@
+"""Open run.db and media.db, for the writer so that commits last, for readers wherever a copy may lie.
+
+On a file system of this machine run.db has a write-ahead log: readers never wait. That log is a file of shared memory
+beside the database, which network file systems cannot offer; there SQLite keeps a rollback journal, and whoever reads
+may wait for the milliseconds of a commit.
+
+The write-ahead log is taken into the database rarely. In between, run.db does not change at all and the log only
+grows, so whoever copies first the one and then the other has a whole state, and a second rsync moves what is new.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from ..journal.filesystem import may_map
+from .sync import fsync_file
+
+__all__ = ["connect", "open_for_writing"]
+
+# The writer holds its lock for milliseconds; a page must not wait for whoever holds it for longer.
+LOCK_TIMEOUT_S: Final = 2.0
+WRITER_TIMEOUT_S: Final = 30.0
+# 16 MiB of log: more than an hour of flushes.
+CHECKPOINT_PAGES: Final = 4096
+# What belongs to a database file: its write-ahead log, or what undoes a half transaction.
+COMPANIONS: Final = ("-wal", "-journal")
+
+
+def open_for_writing(path: Path, *, log: bool = False) -> sqlite3.Connection:
+    """Open a database, made if need be, whose commits are on the disk when they return.
+
+    Arguments:
+        path: The database file.
+        log: Whether it has a write-ahead log, where the file system allows one.
+
+    """
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in COMPANIONS)):
+        if file.exists():
+            # Whoever was killed between writing and syncing may have left what counts as committed from here on.
+            fsync_file(file)
+    connection = sqlite3.connect(path, timeout=WRITER_TIMEOUT_S)
+    try:
+        if log and may_map(path.parent):
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+        else:
+            _use_rollback_journal(connection)
+            path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+        # EXTRA, not FULL: the removal of a rollback journal is what commits, and must be on the disk, too.
+        connection.execute("PRAGMA synchronous=EXTRA")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_rollback_journal(connection: sqlite3.Connection) -> None:
+    # Exclusive while it changes: a write-ahead log that a copied run came with is then read without shared memory.
+    connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.execute("PRAGMA locking_mode=NORMAL")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchone()  # only now is the lock given back
+
+
+@contextmanager
+def connect(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database for reading only, also on a read-only mount and with what a crash left half done."""
+    connection = _connect_in_place(path)
+    if connection is not None:
+        with closing(connection):
+            yield connection
+        return
+    # A log is read beside a shared-memory file, and a half transaction is undone by writing. Neither can be done
+    # here: read a copy elsewhere.
+    with tempfile.TemporaryDirectory(prefix="kohakuboard-") as directory:
+        for suffix in ("", *COMPANIONS):
+            source = path.with_name(path.name + suffix)
+            if source.exists():
+                shutil.copyfile(source, Path(directory, path.name + suffix))
+        with closing(sqlite3.connect(Path(directory, path.name))) as connection:
+            yield connection
+
+
+def _connect_in_place(path: Path) -> sqlite3.Connection | None:
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as exc:
+        connection.close()
+        if "open" in str(exc) or "readonly" in str(exc):
+            return None
+        raise
+    except BaseException:
+        connection.close()
+        raise
+    return connection
