@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,10 +11,10 @@ from typing import NamedTuple
 import pytest
 
 from tests.benchmarks.figures import Figures
+from tests.benchmarks.peers.run import run_driver
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1200)]
 
-ROOT = Path(__file__).parents[2]
 CALLS, METRICS = 100_000, 10
 POINTS = CALLS * METRICS
 ROUNDS = 3
@@ -45,26 +42,12 @@ class Passage(NamedTuple):
         return POINTS / (self.finished_s + self.read_s)
 
 
-def run(python: str, name: str, *arguments: Path | int) -> tuple[dict[str, float], float]:
-    """Run a driver; return what it found and the CPU seconds of it and of all that it waited for."""
-    command = [python, "-m", f"tests.benchmarks.peers.with_{name}", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    output = Path(f"{name}.out")
-    with output.open("wb") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, output.read_text()
-    found: dict[str, float] = json.loads(output.read_text().splitlines()[-1])
-    return found, usage.ru_utime + usage.ru_stime
-
-
 def passage(python: str, name: str, directory: Path) -> Passage:
     """Send the points through one tracker."""
     directory.mkdir(parents=True)
-    times, cpu_s = run(python, name, directory, CALLS, METRICS)
+    times, cpu_s = run_driver(python, name, directory, CALLS, METRICS)
     began = time.perf_counter()
-    found, _ = run(python, name, directory)
+    found, _ = run_driver(python, name, directory)
     read_s = time.perf_counter() - began
     assert found["points"] == POINTS
     return Passage(times["finished_s"], read_s, cpu_s)
