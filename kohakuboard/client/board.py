@@ -52,6 +52,11 @@ DEVICE_TIMEOUT_S: Final = 30.0
 LOWEST_STEP: Final = -(2**63)
 HIGHEST_STEP: Final = 2**63 - 1
 
+# What of a board is not another process's.
+_OF_THE_PROCESS: Final = {
+    "config", "summary", "_console", "_copies", "_finish_lock", "_late", "_pid", "_shard", "_supervisor"
+}  # fmt: skip
+_NOBODY: Final = -1
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
 _live: weakref.WeakSet[Board] = weakref.WeakSet()
 
@@ -81,6 +86,9 @@ class Board:
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
     Raises OSError when the directory cannot be made, SettingError when `journal` or `sync_every_s` cannot be used.
+
+    In a process of `multiprocessing` or a DataLoader, forked or unpickled, it logs to the same run, through a shard of
+    that process, and neither starts nor ends the run: `finish` does nothing there.
     """
 
     def __init__(
@@ -104,9 +112,9 @@ class Board:
         self.id = directory_name(run_id, "run") if run_id else new_run_id(self.name)
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
         self.path = (root / directory_name(self.project) / self.id).absolute()
-        self.config = LoggedMapping(lambda changed, removed: self._event("config", changed, removed))
-        self.summary = LoggedMapping(lambda changed, removed: self._event("summary", changed, removed))
+        self._make_mappings()
         self._pid = os.getpid()
+        self._lineage: str | None = None
         self._step = 0
         self._stepping = False
         self._next_step = 0
@@ -222,6 +230,17 @@ class Board:
     ) -> None:
         status = status_of(error)
         self.finish(status, error=None if status == "finished" else error)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
+        return _unpickled, (type(self), state, self.closed, dict(self.config), dict(self.summary))
+
+    def __copy__(self) -> Board:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Board:
+        # As a file would be, were it copied with a config or a model that holds it.
+        return self
 
     def __repr__(self) -> str:
         return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
@@ -398,14 +417,26 @@ class Board:
         except Exception:  # noqa: BLE001  (the boundary, as in _log_each)
             self._refuse("event", f"a {event['type']} could not be noted:\n{traceback.format_exc()}")
 
+    def _make_mappings(self) -> None:
+        self.config = LoggedMapping(lambda changed, removed: self._event("config", changed, removed))
+        self.summary = LoggedMapping(lambda changed, removed: self._event("summary", changed, removed))
+
     def _open_shard(self) -> Shard:
-        return open_shard(
-            self.path / "journal", rank=process_rank(), host=host_name(), way=self._settings.journal
+        shard = open_shard(
+            self.path / "journal",
+            rank=process_rank(),
+            host=host_name(),
+            parent=self._lineage,
+            way=self._settings.journal,
         )
+        # Its children's shards will name it, and inherit this by a fork or in a pickle.
+        self._lineage = shard.identity.shard
+        return shard
 
     def _open_shard_in_child(self) -> Shard:
-        shard = self._shard = self._open_shard()
-        return shard
+        # Where a pickle was sent to, there may be no such directory, and no run is to begin there.
+        os.stat(self.path)
+        return self._open_shard()
 
     def _write_start(
         self,
@@ -448,9 +479,37 @@ class Board:
         self._finish_lock = threading.RLock()
         # What is on its way from a device is the parent's.
         self._late = LateCalls(self._replace_shard, self._failed)
-        if isinstance(self._shard, Shard | LateCalls):
-            self._shard = ForkedShard(self._open_shard_in_child)
-        self._supervisor.detach_in_child()
+        if not self.closed:
+            self._shard = ForkedShard(self._open_shard_in_child, self._replace_shard)
+        if self._pid != _NOBODY:
+            self._supervisor.detach_in_child()
+
+    def _become_child(self, state: dict[str, Any], closed: bool) -> None:
+        """Be the board of another process in this one, as after a fork."""
+        vars(self).update(state)
+        self._pid = _NOBODY  # no process may end the run through it, and it has no supervisor
+        self._finish_lock = threading.RLock()
+        self._console = None
+        self._copies = CudaCopies()
+        self._late = LateCalls(self._replace_shard, self._failed)
+        self._shard = (
+            ClosedShard(self.name) if closed else ForkedShard(self._open_shard_in_child, self._replace_shard)
+        )
+        self._make_mappings()
+        _live.add(self)
+
+
+def _unpickled(
+    kind: type[Board], state: dict[str, Any], closed: bool, config: dict[str, Any], summary: dict[str, Any]
+) -> Board:
+    """Return the board of a pickle: the one it was made from where that is in this process, else one as in a child."""
+    known = (board for board in list(_live) if board.path == state["path"] and type(board) is kind)
+    if closed or (board := next(known, None)) is None:
+        board = kind.__new__(kind)
+        board._become_child(state, closed)
+        board.config.preset(config)
+        board.summary.preset(summary)
+    return board
 
 
 def _rich_values(value: Any) -> Sequence[Rich]:

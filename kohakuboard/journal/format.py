@@ -80,7 +80,8 @@ class ShardIdentity(NamedTuple):
     """Name the process that writes a shard.
 
     `process_start` is the kernel's start mark of the process (None where there is none): with `pid` and `host` it
-    tells a process from a later one of the same number. `started_ns` is in ns since 1970 UTC.
+    tells a process from a later one of the same number. `started_ns` is in ns since 1970 UTC. `parent` is the shard of
+    the process that this one got its board from, by a fork or a pickle; a shard without one is a trainer's own.
     """
 
     shard: str
@@ -89,6 +90,7 @@ class ShardIdentity(NamedTuple):
     host: str
     started_ns: int
     process_start: int | None
+    parent: str | None = None
 
 
 class SegmentHeader(NamedTuple):

@@ -105,11 +105,19 @@ class Shard:
         "stage",
     )
 
-    def __init__(self, journal: Path, *, rank: int, host: str, segment_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        rank: int,
+        host: str,
+        parent: str | None = None,
+        segment_bytes: int | None = None,
+    ) -> None:
         pid = os.getpid()
         started = time_ns()
         name = f"r{rank}-{started:x}-{pid:x}-{os.urandom(2).hex()}"
-        self.identity = ShardIdentity(name, rank, pid, host, started, process_start_mark(pid))
+        self.identity = ShardIdentity(name, rank, pid, host, started, process_start_mark(pid), parent)
         self.directory = journal / name
         self.directory.mkdir(parents=True)
         self.stage = Stage(self.directory)

@@ -34,10 +34,12 @@ _CRC: Final = struct.Struct("<I")
 _REST: Final = struct.Struct("<IQqqd")
 
 
-def open_shard(journal: Path, *, rank: int, host: str, way: str | None = None) -> Shard:
+def open_shard(
+    journal: Path, *, rank: int, host: str, parent: str | None = None, way: str | None = None
+) -> Shard:
     """Make a shard in a journal, mapped or written as `way` says, or as the file system allows."""
     mapped = way == MAPPED if way else may_map(journal)
-    return (Shard if mapped else WrittenShard)(journal, rank=rank, host=host)
+    return (Shard if mapped else WrittenShard)(journal, rank=rank, host=host, parent=parent)
 
 
 class SegmentFile:
