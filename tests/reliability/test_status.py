@@ -120,7 +120,7 @@ def test_a_program_that_ends(programs: dict[str, Path], name: str) -> None:
     assert run.ended is not None
     assert run.series("a").value.tolist() == list(range(100))
     left = {path.name for path in run.path.iterdir() if not path.name.startswith(".")}
-    assert left == {"run.db", "scalars", "console.log", "writer.log"}
+    assert left == {"run.db", "run.digest", "scalars", "console.log", "writer.log"}
 
 
 def test_no_signal_handler_and_no_hook_is_installed(tmp_path: Path) -> None:
