@@ -89,10 +89,18 @@ class WrittenShard(Shard):
 
     _bytes: Any  # a SegmentFile
 
-    def __init__(self, journal: Path, *, rank: int, host: str, segment_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        journal: Path,
+        *,
+        rank: int,
+        host: str,
+        parent: str | None = None,
+        segment_bytes: int | None = None,
+    ) -> None:
         self._unwritten: tuple[tuple[SegmentFile, int, bytes], ...] = ()
         self._retired: Any = None
-        super().__init__(journal, rank=rank, host=host, segment_bytes=segment_bytes)
+        super().__init__(journal, rank=rank, host=host, parent=parent, segment_bytes=segment_bytes)
 
     def row(self, step: int, values: Mapping[str, float], now: Clock = now) -> None:
         """Append one row of scalars; raises what Shard.row raises."""
