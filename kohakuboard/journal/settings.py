@@ -13,8 +13,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..errors import SettingError
 from .filesystem import JOURNAL_VARIABLE, WAYS
@@ -27,8 +26,7 @@ SYNC_VARIABLE: Final = "KOHAKUBOARD_SYNC_EVERY_S"
 SYNC_EVERY_S: Final = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Hold what is in force: `journal` is "mapped", "write", or None for what the file system allows."""
 
     journal: str | None

@@ -21,7 +21,14 @@ FIGURES = pytest.StashKey[Figures]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("benchmarks")
     group.addoption("--figures", metavar="FILE", help="write the table of figures, as JSON if it is *.json")
+    group.addoption("--minutes", metavar="N", type=float, help="how long the soak lasts")
     group.addoption("--peers", metavar="PYTHON", help="the interpreter that other trackers are installed for")
+
+
+@pytest.fixture(autouse=True)
+def _compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let processes keep what they compiled, as an installed package has it; else each import would compile anew."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
 
 
 @pytest.fixture

@@ -46,12 +46,12 @@ def train(array: Any, metrics: list[Metrics], board: Board | None) -> list[float
 
 
 def test_steps_that_log_and_steps_that_do_not_in_turns(array: Any, board: Board, figures: Figures) -> None:
-    metrics = rows(10, 10)
+    metrics = rows(10, 1)
     board.log(metrics[0])
     time.sleep(WRITER_START_S)
     ours: list[float] = []
     plain: list[float] = []
-    for _ in range(500):
+    for _ in range(5000):
         plain += train(array, metrics, None)
         ours += train(array, metrics, board)
     figures.record(

@@ -58,12 +58,14 @@ def rows(n_metrics: int, count: int) -> list[Metrics]:
     return [{name: draw.random() for name in names} for _ in range(count)]
 
 
-def measure(subject: Subject, metrics: list[Metrics]) -> Times:
-    """Time each call of a subject."""
+def measure(subject: Subject, metrics: list[Metrics], pause_s: float | None = None) -> Times:
+    """Time each call of a subject; between two calls the thread sleeps, where a pause is given."""
     call, clock = subject.call, time.perf_counter_ns
     times = []
     cpu_before = time.process_time_ns()
     for row in metrics:
+        if pause_s is not None:
+            time.sleep(pause_s)
         began = clock()
         call(row)
         times.append(clock() - began)
@@ -74,10 +76,16 @@ def measure(subject: Subject, metrics: list[Metrics]) -> Times:
     return Times(p50, p99, p999, cpu / 1000 / len(metrics))
 
 
-def take_turns(subjects: dict[str, Callable[[], Subject]], metrics: list[Metrics]) -> dict[str, Times]:
+def take_turns(
+    subjects: dict[str, Callable[[], Subject]],
+    metrics: list[Metrics],
+    *,
+    rounds: int = ROUNDS,
+    pause_s: float | None = None,
+) -> dict[str, Times]:
     """Return the median of each figure over the rounds."""
     found: dict[str, list[Times]] = {name: [] for name in subjects}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, make in subjects.items():
-            found[name].append(measure(make(), metrics))
-    return {name: Times(*map(statistics.median, zip(*rounds, strict=True))) for name, rounds in found.items()}
+            found[name].append(measure(make(), metrics, pause_s))
+    return {name: Times(*map(statistics.median, zip(*times, strict=True))) for name, times in found.items()}
