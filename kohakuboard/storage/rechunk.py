@@ -2,27 +2,30 @@
 
 Little is in memory at once. The key columns of all rows are; the points are taken from the fragments and given on a
 batch at a time. A new chunk takes whole old ones, consecutive ones of its metric. Chunks whose metrics have one axis
-are neighbours, so that in a batch, of up to 16 chunks, the axis is there once.
+are neighbours, so that in a batch, of ten such chunks, the axis is there once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .chunks import AXIS_LISTS, CHUNK_POINTS, Points, Series, decode_axes, encode, flat
+from .chunks import AXES, CHUNK_POINTS, Points, Series, Take, decode_axes, encode, flat
 
 __all__ = ["KEYS", "rechunk"]
 
-KEYS: Final = ("metric", "shard", "seq_lo", "seq_hi", "ord_lo", "n", "step_lo", "time_lo", "axis")
-BATCH_POINTS: Final = 16 * CHUNK_POINTS
+KEYS: Final = (
+    *("metric", "shard", "seq_hi", "ord_lo", "n", "axis"),
+    *(name for _, lo, by in AXES for name in (lo, by)),
+)
+# A point is one number of its own, and three more if it has an axis to itself.
+BATCH_NUMBERS: Final = 13 * CHUNK_POINTS
 
 Int64 = NDArray[np.int64]
-Take = Callable[[Int64, Sequence[str]], pa.Table]
 
 
 class _Unit(NamedTuple):
@@ -45,20 +48,20 @@ class _Sorted(NamedTuple):
     n: Int64
 
 
-def rechunk(keys: pa.Table, take: Take, *, batch_points: int = BATCH_POINTS) -> Iterator[pa.Table]:
+def rechunk(keys: pa.Table, take: Take, *, batch_numbers: int = BATCH_NUMBERS) -> Iterator[pa.Table]:
     """Give the same points in fewer chunks, order and ordinals kept.
 
     Arguments:
         keys: The columns KEYS of all rows, fragment after fragment.
         take: Returns columns of rows by their place in `keys`, in that order.
-        batch_points: How many points are in memory at once; a single chunk is, whatever its length.
+        batch_numbers: How many are in memory at once; a single chunk is, whatever its length.
 
     """
     if not keys.num_rows:
         return
     metrics = keys["metric"].combine_chunks().dictionary_encode()
     sorted_rows = _sort(keys, metrics.indices.to_numpy())
-    for batch in _batches(sorted_rows, _units(sorted_rows), batch_points):
+    for batch in _batches(sorted_rows, _units(sorted_rows), batch_numbers):
         yield _encoded(batch, sorted_rows, keys, metrics.dictionary, take)
 
 
@@ -103,11 +106,13 @@ def _batches(rows: _Sorted, units: list[_Unit], limit: int) -> Iterator[list[_Un
     total = 0
     for unit in units:
         points = int(rows.n[unit.start : unit.stop].sum())
-        if batch and total + points > limit:
+        is_shared = bool(batch) and batch[-1].axis == unit.axis
+        numbers = points if is_shared else 4 * points
+        if batch and total + numbers > limit:
             yield batch
-            batch, total = [], 0
+            batch, total, numbers = [], 0, 4 * points
         batch.append(unit)
-        total += points
+        total += numbers
     yield batch
 
 
@@ -126,13 +131,9 @@ def _encoded(batch: list[_Unit], rows: _Sorted, keys: pa.Table, metrics: Any, ta
         lengths=np.add.reduceat(rows.n[places], heads),
         axes=axes,
     )
-    bearing = _ranges(starts[first], counts[first])
-    chunks = keys.take(pa.array(rows.bearers[bearing]))
-    lists = take(rows.bearers[bearing], AXIS_LISTS)
-    for name in AXIS_LISTS:
-        chunks = chunks.append_column(name, lists[name])
-    values = flat(take(rows.rows[places], ["values"])["values"])
-    return encode(series, Points(*decode_axes(chunks, rows.n[bearing]), values))
+    bearing = rows.bearers[_ranges(starts[first], counts[first])]
+    axis_points = decode_axes(keys.take(pa.array(bearing)), bearing, take)
+    return encode(series, Points(*axis_points, flat(take(rows.rows[places], ["values"])["values"])))
 
 
 def _ranges(starts: Int64, counts: Int64) -> Int64:

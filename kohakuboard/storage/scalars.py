@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .chunks import AXIS_LISTS, SCHEMA, Points, Series, decode, encode
+from .chunks import SCHEMA, Points, Series, decode_axes, encode, flat
 from .lance import Part, Session
 from .rechunk import KEYS, rechunk
 from .snapshot import Snapshot, Snapshots
@@ -76,7 +76,7 @@ class ScalarStore(Store):
     schema = SCHEMA
     keys = ("metric", "shard", "seq_hi", "ord_lo", "n")
     weight = "n"
-    largest_merge = 8_000_000  # a batch of which is in memory at once
+    largest_merge = 16_000_000  # a batch of which is in memory at once
 
     def append(self, columns: Sequence[ScalarColumn], seq_hi: Mapping[int, int]) -> None:
         """Commit one flush; when this returns, it is on the disk.
@@ -226,16 +226,10 @@ def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[
     if not len(order):
         return []
     rows = found[order]
-    chunks = keys.take(pa.array(rows)).drop(["axis"])
     with ThreadPoolExecutor(1) as beside:
-        values = beside.submit(snapshot.take, rows, ["values"])
-        lists = snapshot.take(rows - keys["axis"].to_numpy()[rows], AXIS_LISTS)
-    for name, column in (
-        *((name, lists[name]) for name in AXIS_LISTS),
-        ("values", values.result()["values"]),
-    ):
-        chunks = chunks.append_column(name, column)
-    points = decode(chunks)
+        values = beside.submit(lambda: flat(snapshot.take(rows, ["values"])["values"]))
+        bearers = rows - keys["axis"].to_numpy()[rows]
+        points = Points(*decode_axes(keys.take(pa.array(rows)), bearers, snapshot.take), values.result())
     shards, n = shards[order], n[order]
     heads = np.flatnonzero(np.diff(shards, prepend=shards[0] - 1))
     cuts = np.cumsum(np.add.reduceat(n, heads, dtype=np.int64))[:-1]

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 ATTEMPTS = 5
 THREADS = min(4, os.cpu_count() or 1)
-ROWS_PER_THREAD = 16  # below it a thread costs more than it gains
+ROWS_PER_THREAD = 8  # below it a thread costs more than it gains
 
 
 class Snapshot:

@@ -34,7 +34,7 @@ from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 __all__ = ["Drain"]
 
 # Of a backlog no more than this is taken into memory at once.
-READ_BYTES: Final = 32 << 20
+READ_BYTES: Final = 16 << 20
 # Where segments go that could not be read to their end.
 DAMAGED: Final = "damaged"
 
