@@ -8,11 +8,10 @@ last record before it. Nothing of it raises; all of it is named, in the same wor
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Final
 
 from .batch import Batch, Column, Damage, Event, RichItem, join_columns, merge_events
+from .directory import segment_paths
 from .format import HEADER_BYTES, SegmentHeader, ShardIdentity, decode_header, segment_name
 from .walk import SegmentCursor
 
@@ -25,28 +24,7 @@ __all__ = [
     "ShardCursor",
     "join_columns",
     "merge_events",
-    "shard_directories",
 ]
-
-_SEGMENT: Final = re.compile(r"\d{8}\.kbj")
-
-
-def shard_directories(journal: Path) -> list[Path]:
-    """Return the shards of a journal in the order of their start."""
-    try:
-        found = [path for path in journal.iterdir() if path.is_dir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.
-    return sorted(found, key=lambda path: (path.name.split("-")[1:2], path.name))
-
-
-def segment_paths(shard: Path) -> list[Path]:
-    """Return the segments of a shard in the order of their names."""
-    try:
-        return sorted(path for path in shard.iterdir() if _SEGMENT.fullmatch(path.name))
-    except FileNotFoundError:
-        return []
 
 
 class ShardCursor:

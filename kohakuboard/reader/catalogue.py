@@ -1,21 +1,31 @@
-"""Read run.db: everything row-shaped that is committed, as one snapshot."""
+"""Read run.db, and those of other hosts beside it: everything row-shaped that is committed, as one snapshot."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 from ..storage.database import connect
 from ..storage.digest import read_digest
-from ..storage.overview import CatalogueSnapshot, take_snapshot
+from ..storage.overview import CatalogueSnapshot, MetricRow, take_snapshot
 
-__all__ = ["CatalogueSnapshot", "read_catalogue", "stamp"]
+__all__ = ["catalogue_paths", "read_catalogues", "stamp"]
 
 
-def stamp(path: Path) -> tuple[Any, ...]:
-    """Return what changes whenever run.db or its write-ahead log does."""
-    return _stat(str(path)), _stat(f"{path}-wal")
+def catalogue_paths(run: Path) -> list[Path]:
+    """Return the databases of a run, run.db first."""
+    try:
+        names = [name for name in os.listdir(run) if name.startswith("run.") and name.endswith(".db")]
+    except OSError:
+        return []
+    return [run / name for name in sorted(names, key=lambda name: (name != "run.db", name))]
+
+
+def stamp(run: Path) -> tuple[Any, ...]:
+    """Return what changes whenever a database of a run or its write-ahead log does."""
+    return tuple((str(path), _stat(str(path)), _stat(f"{path}-wal")) for path in catalogue_paths(run))
 
 
 def _stat(path: str) -> tuple[int, int] | None:
@@ -26,15 +36,51 @@ def _stat(path: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def read_catalogue(path: Path) -> CatalogueSnapshot:
-    """Read run.db in one transaction; an empty snapshot when it is not there yet. Raises sqlite3.DatabaseError."""
+def read_catalogues(run: Path) -> CatalogueSnapshot:
+    """Read what all hosts have committed; empty when that is nothing yet. Raises sqlite3.DatabaseError."""
+    found = [read for path in catalogue_paths(run) if (read := _read(path)) is not None]
+    # What is said of the run as a whole is said by its first rank.
+    found.sort(key=lambda read: _rank(read.run))
+    for other in found[1:]:
+        _add(found[0], other)
+    return found[0] if found else CatalogueSnapshot()
+
+
+def _read(path: Path) -> CatalogueSnapshot | None:
+    """Read one database in one transaction; None while its writer has only begun to make it."""
     digest = read_digest(str(path))
     if digest is not None:
         return digest
-    if not path.exists():
-        return CatalogueSnapshot()
     with connect(path) as connection:
         connection.execute("BEGIN")
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'problems'").fetchone():
-            return CatalogueSnapshot()  # its writer has only begun to make it
+            return None
         return take_snapshot(connection)
+
+
+def _rank(run: dict[str, Any]) -> float:
+    rank = run.get("rank")
+    return math.inf if rank is None else rank
+
+
+def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
+    """Take in what another host has."""
+    whole.config = other.config | whole.config
+    whole.summary = other.summary | whole.summary
+    whole.tags += [tag for tag in other.tags if tag not in whole.tags]
+    for rank, metrics in other.metrics.items():
+        known = whole.metrics.setdefault(rank, {})
+        for name, row in metrics.items():
+            known[name] = _merged(known[name], row) if name in known else row
+    for name, shard in other.shards.items():
+        whole.shards[name] = max(shard, whole.shards.get(name, shard))
+    whole.origins = other.origins | whole.origins
+    whole.beginnings = other.beginnings | whole.beginnings
+    for host, time_us in other.heartbeats.items():
+        whole.heartbeats[host] = max(time_us, whole.heartbeats.get(host, 0))
+    whole.problems += other.problems
+
+
+def _merged(one: MetricRow, other: MetricRow) -> MetricRow:
+    first, second = sorted((one, other), key=lambda row: row.metric.last_time_us)
+    return second._replace(metric=first.metric.merged(second.metric))

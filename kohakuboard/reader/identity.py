@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S, is_alive
 from ..journal.scan import Event
-from .catalogue import CatalogueSnapshot
+from ..storage.overview import Beginning, CatalogueSnapshot
 
-__all__ = ["Identity", "describe"]
+__all__ = ["Identity", "describe", "true_beginnings", "true_status"]
 
 
 @dataclass(slots=True)
@@ -33,8 +33,16 @@ class Identity:
     error: str | None = None
     started_us: int | None = None
     ended_us: int | None = None
-    heartbeat_us: int | None = None
+    rank: int | None = None  # whose word the above is: the lowest rank's
+    shard: str | None = None
+    beginnings: dict[str, Beginning] = field(default_factory=dict)
+    heartbeats: dict[str, int] = field(default_factory=dict)
     process: tuple[str | None, int | None, int | None] = (None, None, None)
+
+    @property
+    def heartbeat_us(self) -> int | None:
+        """Return when the writer of the run's host last showed life."""
+        return self.heartbeats.get(self.process[0] or "")
 
     @property
     def started(self) -> datetime:
@@ -66,7 +74,10 @@ def describe(
         error=row.get("error"),
         started_us=row.get("started_us"),
         ended_us=row.get("ended_us"),
-        heartbeat_us=row.get("heartbeat_us"),
+        rank=row.get("rank"),
+        shard=row.get("shard"),
+        beginnings=dict(snapshot.beginnings),
+        heartbeats=snapshot.heartbeats,
         process=(row.get("host"), row.get("pid"), row.get("process_start")),
     )
     for event, writer in events:
@@ -77,11 +88,32 @@ def describe(
 
 def true_status(identity: Identity) -> str:
     """Return the status, with "crashed" for a run that says it is running and whose process is gone."""
-    if identity.status != "running":
-        return identity.status
-    alive = is_alive(*identity.process)
+    started_us = identity.started_us or 0
+    return _true_status(identity.status, identity.process, started_us, identity.heartbeats)
+
+
+def true_beginnings(identity: Identity) -> dict[str, Beginning]:
+    """Return how each attempt began and ended, with "crashed" for those whose process is gone without a word."""
+    return {
+        shard: begun._replace(
+            status=_true_status(begun.status, begun.process, begun.started_us, identity.heartbeats)
+        )
+        for shard, begun in identity.beginnings.items()
+    }
+
+
+def _true_status(
+    status: str,
+    process: tuple[str | None, int | None, int | None],
+    started_us: int,
+    heartbeats: Mapping[str, int],
+) -> str:
+    if status != "running":
+        return status
+    alive = is_alive(*process)
     if alive is None:
-        alive = time.time() - (identity.heartbeat_us or identity.started_us or 0) / 1e6 < STALE_HEARTBEAT_S
+        last_us = max(heartbeats.get(process[0] or "", 0), started_us)
+        alive = time.time() - last_us / 1e6 < STALE_HEARTBEAT_S
     return "running" if alive else "crashed"
 
 
@@ -96,21 +128,37 @@ def _apply(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     elif body["type"] == "tags":
         _add(identity.tags, body["add"])
     elif body["type"] == "finish":
-        identity.status, identity.error, identity.ended_us = body["status"], body["error"], event.time_us
+        _finish(identity, event, writer)
 
 
 def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     body = event.body
+    process = (writer.host, writer.pid, writer.process_start)
+    identity.beginnings[writer.shard] = Beginning(
+        body.get("attempt"), body.get("at_step"), "running", None, event.time_us, None, process
+    )
+    if identity.rank is not None and writer.rank > identity.rank:
+        identity.config = body["config"] | identity.config
+        return
     identity.id, identity.project = body["run_id"], body["project"]
     identity.name = body["name"] or identity.name or body["default_name"]
     identity.group = body["group"] or identity.group
     identity.notes = body["notes"] or identity.notes
     identity.status, identity.error, identity.ended_us = "running", None, None
     identity.started_us = identity.started_us or event.time_us
-    identity.process = (writer.host, writer.pid, writer.process_start)
+    identity.rank, identity.shard, identity.process = writer.rank, writer.shard, process
     identity.config.update(body["config"])
     identity.environment.update(body["process"])
     _add(identity.tags, body["tags"])
+
+
+def _finish(identity: Identity, event: Event, writer: ShardIdentity) -> None:
+    status, error, ended_us = event.body["status"], event.body["error"], event.time_us
+    begun = identity.beginnings.get(writer.shard)
+    if begun is not None:
+        identity.beginnings[writer.shard] = begun._replace(status=status, error=error, ended_us=ended_us)
+    if writer.shard == identity.shard:
+        identity.status, identity.error, identity.ended_us = status, error, ended_us
 
 
 def _change(values: dict[str, Any], body: dict[str, Any]) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,20 +19,29 @@ from numpy.typing import NDArray
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.scan import Column, join_columns
 from ..storage.database import connect
+from ..storage.overview import CatalogueSnapshot, ShardOrigin
+from ..storage.shards import shard_number
 from ..storage.summary import Metric, summarise
-from .catalogue import CatalogueSnapshot, read_catalogue, stamp
-from .identity import Identity, describe, true_status
+from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
+from .catalogue import catalogue_paths, read_catalogues, stamp
+from .identity import Identity, describe, true_beginnings, true_status
+from .stores import Stores, in_time_order
 from .tail import Tail
-
-if TYPE_CHECKING:
-    from ..storage.histograms import HistogramReader
-    from ..storage.scalars import ScalarReader
 
 __all__ = ["HistogramSeries", "MediaEntry", "Run", "Series", "TableEntry", "open_run"]
 
+# A call of a run is named by its seq in its shard, and by the place of that shard among all of the run.
+SEQ_BITS: Final = 40
+
+_NOTHING: Final = np.empty(0, dtype=np.int64)
+NO_POINTS: Final = Column(_NOTHING, _NOTHING, _NOTHING, np.empty(0))
+
 
 class Series(NamedTuple):
-    """Hold all points of a metric in log order, in four arrays of length n."""
+    """Hold the points of a metric in log order, in four arrays of length n.
+
+    `seq` names the call: points of other metrics with the same one were logged together with these.
+    """
 
     step: NDArray[np.int64]
     time: NDArray[np.datetime64]  # µs, UTC
@@ -95,9 +104,15 @@ def open_run(path: str | Path) -> Run:
 def is_run(directory: Path) -> bool:
     """Tell whether a directory looks like a run."""
     try:
-        return (directory / "run.db").is_file() or (directory / "journal").is_dir()
+        return (
+            (directory / "run.db").is_file() or (directory / "journal").is_dir() or _has_catalogue(directory)
+        )
     except OSError:
         return False  # somebody's private directory
+
+
+def _has_catalogue(directory: Path) -> bool:
+    return bool(catalogue_paths(directory))
 
 
 class Run:
@@ -112,9 +127,11 @@ class Run:
         self._journal_unreadable: str | None = None
         self._identity = Identity(path.name, path.name, path.parent.name)
         self._status = "running"
-        self._scalars: ScalarReader | None = None
-        self._histograms: HistogramReader | None = None
-        self._scalars_stale = self._histograms_stale = True
+        self._stores = Stores(self.path)
+        self._attempts: list[Attempt] = []
+        self._turns: dict[str, Attempt] = {}  # by shard
+        self._by_rank: dict[int, dict[str, Metric]] = {}
+        self._metrics: dict[str, Metric] = {}
         self._version = ""
         self.refresh()
 
@@ -200,11 +217,16 @@ class Run:
             end_us = max([*known, self._identity.heartbeat_us or 0])
         return max(end_us - (self._identity.started_us or end_us), 0) / 1e6
 
+    @property
+    def attempts(self) -> list[Attempt]:
+        """Return each time that a process took the run up, in order within each rank; all of rank 0 come first."""
+        return list(self._attempts)
+
     # Data
 
     @property
     def metrics(self) -> dict[str, Metric]:
-        """Return the summary of each metric by name, in order of first appearance."""
+        """Return the summary of each metric by name, in order of first appearance: of what `series` returns."""
         return self._metrics
 
     @property
@@ -217,49 +239,80 @@ class Run:
         """Return the last value of each metric, and over them what the user put into board.summary."""
         return {name: metric.last for name, metric in self.metrics.items()} | self._identity.user_summary
 
-    def series(self, name: str) -> Series:
-        """Return all points of a metric, committed or not. Raises MetricNotFoundError or DamagedSeriesError."""
-        pieces = [column for _, column in sorted(self._columns(name).items()) if len(column.seqs)]
-        if not pieces and name in self.metrics:
+    def ranks(self, name: str) -> list[int]:
+        """Return the ranks that logged a metric, in ascending order; [] when none did."""
+        return sorted(rank for rank, metrics in self._by_rank.items() if name in metrics)
+
+    def series(self, name: str, *, rank: int | None = None, attempt: int | None = None) -> Series:
+        """Return the points of a metric, committed or not. Raises MetricNotFoundError or DamagedSeriesError.
+
+        Args:
+            name: The metric.
+            rank: Of a job of several processes: whose points. By default rank 0's, or those of the lowest rank that
+                logged the metric.
+            attempt: All points of the attempt of that number. By default what the last attempt says of each step:
+                points that a continued run has logged again, or gone back behind, are left out.
+        """
+        rank = self._default_rank(name) if rank is None else rank
+        parts = self.parts(name, rank) if attempt is None else self._raw_parts(name, rank, attempt)
+        pieces = [column for _, column in parts if len(column.seqs)]
+        if not pieces and name in self._by_rank.get(rank, {}):
             raise DamagedSeriesError(self.path, name)
         if not pieces:
             raise MetricNotFoundError(self.id, name, self.metrics)
         joined = join_columns(pieces)
-        if len(pieces) > 1:
-            joined = joined.take(np.argsort(joined.times, kind="stable"))
         return Series(joined.steps, joined.times.view("datetime64[us]"), joined.values, joined.seqs)
+
+    def across_ranks(self, name: str) -> RankStatistics:
+        """Return mean, minimum and maximum over all ranks at each step. Raises MetricNotFoundError."""
+        found = [self.series(name, rank=rank) for rank in self.ranks(name)]
+        if not found:
+            raise MetricNotFoundError(self.id, name, self.metrics)
+        return statistics_by_step((series.step, series.value) for series in found)
+
+    def parts(self, name: str, rank: int) -> list[tuple[Attempt, Column]]:
+        """Return the points of a rank that are shown, by the attempt that logged them."""
+        raw = self._raw_parts(name, rank)
+        masks = shown([(attempt.at_step, column.steps) for attempt, column in raw])
+        return [
+            (attempt, column if mask.all() else column.take(np.flatnonzero(mask)))
+            for (attempt, column), mask in zip(raw, masks, strict=True)
+        ]
 
     def histogram_names(self) -> list[str]:
         """Return the names that histograms were logged under."""
-        reader = self._histogram_reader()
+        reader = self._stores.histograms
         return reader.metrics() if reader else []
 
     def histograms(self, name: str) -> HistogramSeries:
         """Return the committed histograms of a name. Raises MetricNotFoundError."""
-        reader = self._histogram_reader()
+        reader = self._stores.histograms
         found = reader.series(name) if reader else None
         if found is None or not len(found.steps):
             raise MetricNotFoundError(self.id, name, self.histogram_names())
-        return HistogramSeries(found.steps, found.times.view("datetime64[us]"), found.counts, found.edges)
+        which = self._shown(found.shards.tolist(), found.steps.tolist())
+        times = found.times.view("datetime64[us]")
+        return HistogramSeries(found.steps[which], times[which], found.counts[which], found.edges[which])
 
     def media(self, name: str | None = None) -> list[MediaEntry]:
         """Return what media are committed, of one name or of all, by step."""
         query = (
-            "SELECT name, step, position, caption, hash, extension, mime, width, height FROM media "
+            "SELECT shard, name, step, position, caption, hash, extension, mime, width, height FROM media "
             "WHERE ?1 IS NULL OR name = ?1 ORDER BY name, step, seq, position"
         )
-        return [MediaEntry(self.path, *row) for row in self._query(query, [name])]
+        return [MediaEntry(self.path, *row[1:]) for row in self._shown_rows(query, [name])]
 
     def table(self, name: str, step: int | None = None) -> TableEntry:
         """Return the table of a name at a step, or its last. Raises MetricNotFoundError."""
-        query = (
-            "SELECT id, step, columns FROM tables WHERE name = ?1 AND (?2 IS NULL OR step = ?2) "
-            "ORDER BY time_us DESC LIMIT 1"
-        )
-        for table_id, found_step, columns in self._query(query, [name, step]):
-            rows = self._query('SELECT cells FROM table_rows WHERE table_id = ? ORDER BY "row"', [table_id])
-            return TableEntry(name, found_step, json.loads(columns), [json.loads(cells) for (cells,) in rows])
-        known = [found for (found,) in self._query("SELECT DISTINCT name FROM tables", [])]
+        query = "SELECT shard, name, step, columns, id, time_us FROM tables WHERE name = ? ORDER BY time_us"
+        for database in catalogue_paths(self.path)[::-1]:
+            found = self._shown_rows(query, [name], [database])
+            if found := [row for row in found if step in (None, row[2])]:
+                _, _, found_step, columns, table_id, _ = found[-1]
+                cells = 'SELECT cells FROM table_rows WHERE table_id = ? ORDER BY "row"'
+                rows = [json.loads(text) for (text,) in self._query(cells, [table_id], [database])]
+                return TableEntry(name, found_step, json.loads(columns), rows)
+        known = sorted({found for (found,) in self._query("SELECT DISTINCT name FROM tables", [])})
         raise MetricNotFoundError(self.id, name, known)
 
     def console(self) -> str:
@@ -280,17 +333,17 @@ class Run:
     def refresh(self) -> bool:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
         self._read_tail()
-        changed = stamp(self.path / "run.db")
+        changed = stamp(self.path)
         if changed != self._stamp:
             self._stamp = changed if self._read_catalogue() else ()
         # Always: a flush may have come between the two readings, and its records into the tail only now.
-        self._tail.forget(self._snapshot.shards)
+        self._tail.forget(self._committed())
         self._identity = describe(self._snapshot, self._tail.events(), self.path.parent.name, self.path.name)
         self._status = (
             "unreadable" if self._unreadable or self._journal_unreadable else true_status(self._identity)
         )
         seqs = self._tail.last_seqs
-        for name, (_, seq) in self._snapshot.shards.items():
+        for name, seq in self._committed().items():
             seqs[name] = max(seqs.get(name, -1), seq)
         version = (
             f"{self._status}-{self._identity.ended_us}-{hash(tuple(sorted(seqs.items()))) & 0xFFFFFFFFFFFF:x}"
@@ -298,8 +351,13 @@ class Run:
         if version == self._version:
             return False
         self._version = version
+        self._place_shards()
         self._summarise()
         return True
+
+    def _place_shards(self) -> None:
+        self._attempts = attempts_of(self._origins(), true_beginnings(self._identity))
+        self._turns = {shard: attempt for attempt in self._attempts for shard in attempt.shards}
 
     def _read_tail(self) -> None:
         try:
@@ -310,9 +368,9 @@ class Run:
 
     def _read_catalogue(self) -> bool:
         """Read run.db; False when that must be tried again."""
-        self._scalars_stale = self._histograms_stale = True
+        self._stores.expire()
         try:
-            self._snapshot = read_catalogue(self.path / "run.db")
+            self._snapshot = read_catalogues(self.path)
         except (sqlite3.DatabaseError, OSError) as exc:
             self._unreadable = f"run.db cannot be read ({exc})"
             return False
@@ -320,66 +378,145 @@ class Run:
         return True
 
     def _summarise(self) -> None:
-        metrics = dict(self._snapshot.metrics)
-        last = [self._snapshot.run.get("last_step")]
-        for columns in self._tail.all_columns():
+        by_rank = {
+            rank: {n: row.metric for n, row in rows.items()} for rank, rows in self._snapshot.metrics.items()
+        }
+        superseded = self._superseded_by_tail()
+        turns = self._turns
+        for shard, columns in self._tail.all_columns().items():
+            known = by_rank.setdefault(turns[shard].rank, {}) if shard in turns else {}
             for name, column in columns.items():
                 later = summarise(name, column)
-                metrics[name] = metrics[name].merged(later) if name in metrics else later
-                last.append(int(column.steps.max()))
-        self._metrics = metrics
-        self._last_step = max((step for step in last if step is not None), default=None)
+                known[name] = known[name].merged(later) if name in known else later
+        for rank, name in superseded:
+            pieces = [column for _, column in self.parts(name, rank) if len(column.seqs)]
+            if pieces:
+                by_rank[rank][name] = summarise(name, join_columns(pieces))
+            else:
+                by_rank[rank].pop(name, None)
+        self._by_rank = by_rank
+        self._metrics = {}
+        for rank in sorted(by_rank):
+            self._metrics = self._metrics | {n: m for n, m in by_rank[rank].items() if n not in self._metrics}
+        steps = [metric.step_hi for metric in self._metrics.values()]
+        self._last_step = max(steps, default=None)
+
+    def _superseded_by_tail(self) -> set[tuple[int, str]]:
+        """Return rank and name of the metrics whose committed summary counts points that the tail supersedes."""
+        found: set[tuple[int, str]] = set()
+        committed, turns = self._snapshot, self._turns
+        for shard in self._identity.beginnings.keys() - committed.beginnings.keys():
+            attempt = turns.get(shard)
+            if attempt is not None and attempt.at_step is not None:
+                rows = committed.metrics.get(attempt.rank, {})
+                found |= {
+                    (attempt.rank, n) for n, row in rows.items() if row.metric.step_hi > attempt.at_step
+                }
+        for shard, columns in self._tail.all_columns().items():
+            if (attempt := turns.get(shard)) is None:
+                continue
+            head = committed.shards.get(attempt.shards[0])
+            for name in columns.keys() & committed.metrics.get(attempt.rank, {}).keys():
+                row = committed.metrics[attempt.rank][name]
+                same = head is not None and head.number == row.attempt
+                reached = row.prior_hi if same else row.metric.step_hi
+                if reached is not None and int(columns[name].steps.min()) <= reached:
+                    found.add((attempt.rank, name))
+        return found
+
+    def _default_rank(self, name: str) -> int:
+        return next(iter(self.ranks(name)), 0)
+
+    def _raw_parts(self, name: str, rank: int, number: int | None = None) -> list[tuple[Attempt, Column]]:
+        """Return all points of a rank, or of one attempt of it, by attempt."""
+        columns = self._columns(name)
+        for place, shard in enumerate(self._places()):
+            if place and shard in columns:
+                named = columns[shard].seqs + (place << SEQ_BITS)
+                columns[shard] = columns[shard]._replace(seqs=named)
+        wanted = [one for one in self._attempts if one.rank == rank and number in (None, one.number)]
+        if (
+            rank == 0
+            and number in (None, 0)
+            and (strays := [one for one in columns if one not in self._turns])
+        ):
+            wanted.insert(0, _unknown_attempt(strays))
+        parts = [(one, [columns[shard] for shard in one.shards if shard in columns]) for one in wanted]
+        return [(one, in_time_order(found) if found else NO_POINTS) for one, found in parts]
+
+    def _places(self) -> list[str]:
+        """Return the shards in the order of their start."""
+        return [
+            name for name, _ in sorted(self._origins().items(), key=lambda one: (one[1].started_us, one[0]))
+        ]
+
+    def _origins(self) -> dict[str, ShardOrigin]:
+        return self._tail.origins | self._snapshot.origins
+
+    def _committed(self) -> dict[str, int]:
+        return {name: row.committed for name, row in self._snapshot.shards.items()}
 
     def _columns(self, name: str) -> dict[str, Column]:
-        """Return the points of a metric by shard: from Lance, then those of the tail that Lance has not."""
-        tail = self._tail.columns(name)
-        reader = self._scalar_reader()
-        if reader is None:
-            return tail
-        names = self._shard_names(reader)
-        # In this order: reading may move on to a newer version, whose last seqs are the ones that count.
-        found = reader.series(name)
-        committed = {names[number]: seq for number, seq in reader.committed().items() if number in names}
-        columns = {
-            names.get(part.shard, str(part.shard)): Column(part.seqs, part.steps, part.times, part.values)
-            for part in found
-        }
-        for shard, column in tail.items():
-            newer = column.after(committed.get(shard, -1))
-            columns[shard] = join_columns([columns[shard], newer]) if shard in columns else newer
-        return columns
-
-    def _shard_names(self, reader: ScalarReader) -> dict[int, str]:
-        """Return the shards' names by their number in Lance, which may know shards that the snapshot does not."""
-        if not set(reader.committed()) <= {number for number, _ in self._snapshot.shards.values()}:
+        reader = self._stores.scalars
+        if reader is not None and not reader.committed().keys() <= self._shard_names().keys():
+            # A process has begun since the last look, and its first points are committed already.
             self._read_tail()
             self._read_catalogue()
-            self._tail.forget(self._snapshot.shards)
-        return {number: shard for shard, (number, _) in self._snapshot.shards.items()}
+            self._tail.forget(self._committed())
+            self._place_shards()
+        return self._stores.columns(name, self._tail.columns(name), self._shard_names())
 
-    def _scalar_reader(self) -> ScalarReader | None:
-        if self._scalars is None and (self.path / "scalars").is_dir():
-            from ..storage.scalars import ScalarReader
+    def _shard_names(self) -> dict[int, str]:
+        """Return the shards' names by their number in the stores."""
+        return {shard_number(name): name for name in self._origins()}
 
-            self._scalars = ScalarReader(self.path / "scalars")
-        elif self._scalars is not None and self._scalars_stale:
-            self._scalars.refresh()
-        self._scalars_stale = False
-        return self._scalars
+    def _shown(self, numbers: Sequence[int], steps: Sequence[int]) -> list[int]:
+        """Return which of the rows that were logged under one name are shown: their places, in order.
 
-    def _histogram_reader(self) -> HistogramReader | None:
-        if self._histograms is None and (self.path / "histograms").is_dir():
-            from ..storage.histograms import HistogramReader
+        Args:
+            numbers: The shard of each row.
+            steps: The step of each row.
+        """
+        names = self._shard_names()
+        turns = [self._turns.get(names.get(number, "")) for number in numbers]
+        first = min((turn.rank for turn in turns if turn is not None), default=0)
+        order: list[Attempt | None] = [None, *(one for one in self._attempts if one.rank == first)]
+        places = [[i for i, turn in enumerate(turns) if turn is one] for one in order]
+        parts = [
+            (one.at_step if one is not None else None, np.array([steps[i] for i in which], dtype=np.int64))
+            for one, which in zip(order, places, strict=True)
+        ]
+        return sorted(
+            which[i]
+            for which, mask in zip(places, shown(parts), strict=True)
+            for i in np.flatnonzero(mask).tolist()
+        )
 
-            self._histograms = HistogramReader(self.path / "histograms")
-        elif self._histograms is not None and self._histograms_stale:
-            self._histograms.refresh()
-        self._histograms_stale = False
-        return self._histograms
+    def _shown_rows(
+        self, query: str, values: list[Any], databases: list[Path] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows that are shown of a query whose columns begin with shard, name and step."""
+        by_name: dict[str, list[tuple[Any, ...]]] = {}
+        for row in self._query(query, values, databases):
+            by_name.setdefault(row[1], []).append(row)
+        return [
+            rows[i]
+            for rows in by_name.values()
+            for i in self._shown([row[0] for row in rows], [row[2] for row in rows])
+        ]
 
-    def _query(self, query: str, values: list[Any]) -> Iterator[tuple[Any, ...]]:
-        path = self.path / "run.db"
-        if not self._snapshot.run:
-            return iter(())
-        with connect(path) as connection:
-            return iter(connection.execute(query, values).fetchall())
+    def _query(
+        self, query: str, values: list[Any], databases: list[Path] | None = None
+    ) -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
+        if self._snapshot.run:
+            for path in catalogue_paths(self.path) if databases is None else databases:
+                with connect(path) as connection:
+                    found += connection.execute(query, values).fetchall()
+        return found
+
+
+def _unknown_attempt(shards: Sequence[str]) -> Attempt:
+    """Return what stands for the attempt of points of which only Lance knows."""
+    unknown = datetime.fromtimestamp(0, tz=timezone.utc)
+    return Attempt(0, 0, None, "crashed", None, unknown, None, None, None, tuple(shards))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..journal.directory import shard_directories
 from ..journal.format import ShardIdentity
 from ..journal.process import is_alive
-from ..journal.scan import Batch, Column, Damage, Event, ShardCursor, merge_events, shard_directories
+from ..journal.scan import Batch, Column, Damage, Event, ShardCursor, merge_events
+from ..storage.overview import ShardOrigin
 
 __all__ = ["Tail"]
 
@@ -41,10 +43,10 @@ class Tail:
             shard = self._shards.setdefault(directory.name, _ShardTail(directory))
             shard.batch.extend(shard.cursor.read())
 
-    def forget(self, committed: Mapping[str, tuple[int, int]]) -> None:
-        """Let go of what is committed; `committed` gives each shard's number and last committed seq."""
+    def forget(self, committed: Mapping[str, int]) -> None:
+        """Let go of what is committed; `committed` gives the last committed seq of each shard."""
         for name, shard in self._shards.items():
-            _, seq = committed.get(name, (0, -1))
+            seq = committed.get(name, -1)
             if seq >= 0:
                 shard.batch.forget(seq)
 
@@ -52,6 +54,15 @@ class Tail:
     def last_seqs(self) -> dict[str, int]:
         """Return the highest seq seen of each shard."""
         return {name: shard.batch.last_seq for name, shard in self._shards.items()}
+
+    @property
+    def origins(self) -> dict[str, ShardOrigin]:
+        """Return where each shard comes from, as far as its first segment is there."""
+        return {
+            name: ShardOrigin(identity.rank, identity.started_ns // 1000, identity.parent)
+            for name, shard in self._shards.items()
+            if (identity := shard.cursor.identity)
+        }
 
     def damage(self, *, over: bool) -> list[str]:
         """Return what was found damaged, in words; `over`: the run has ended.
@@ -76,6 +87,6 @@ class Tail:
             if metric in shard.batch.columns
         }
 
-    def all_columns(self) -> list[dict[str, Column]]:
-        """Return the points of every metric, a dict for each shard."""
-        return [shard.batch.columns for shard in self._shards.values()]
+    def all_columns(self) -> dict[str, dict[str, Column]]:
+        """Return the points of every metric by shard."""
+        return {name: shard.batch.columns for name, shard in self._shards.items()}

@@ -3,19 +3,32 @@
     run          one row: identity, status, process, heartbeat
     config, summary, environment   key, JSON value
     tags         tag
-    metrics      one row for each metric: running count, last, min, max, sum; NULL stands for NaN
+    metrics      one row for each metric of each rank: running count, last, min, max, sum; NULL stands for NaN
     shards       one row for each process that logged: its number in Lance, and the last seq that is committed here
+    attempts     one row for each time that a process took the run up: where, from which step, and how it ended
+    writers      one row for each host that stores the run: when its writer last showed life
     media        one row for each picture or file logged; the bytes are found by their hash
     tables, table_rows   one row for each table logged, one for each of its rows
     problems     damage that the writer met, in words
 
 Times are µs since 1970 UTC. `metrics` can be rebuilt from Lance; nothing else here can.
+
+A database has one host that writes to it, since a lock of one host need not be seen by another. That is the host that
+the file CLAIM names, and any other host that logs to the run at the same time keeps `run.<host>.db` instead. Readers
+take the union.
+
+A row of `metrics` summarises the points that the default view shows. When an attempt logs a metric again at steps where
+an earlier one has points, or begins before them, those points are superseded and the row no longer fits: it is `stale`
+until it is made anew. `attempt` is the shard number of the attempt that the row was last added to by, `prior_hi` the
+highest step that others had reached.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -25,16 +38,19 @@ from typing import Any, Final, NamedTuple
 from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity
+from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
 from .database import open_for_writing
 from .digest import drop_digest, write_digest
+from .shards import shard_number
 from .summary import summarise
 
-__all__ = ["Catalogue", "MediaRow"]
+__all__ = ["Catalogue", "MediaRow", "catalogue_path", "is_abandoned", "last_heartbeat_us"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+CLAIM: Final = ".catalogue-host"
 
-_TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
+_TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] = {
     "run": (
         "id",
         {
@@ -54,6 +70,8 @@ _TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
             "host": str,
             "pid": int,
             "process_start": int,
+            "rank": int,
+            "shard": str,
         },
     ),
     "config": ("key", {"key": str, "value": str}),
@@ -61,8 +79,9 @@ _TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
     "environment": ("key", {"key": str, "value": str}),
     "tags": ("tag", {"tag": str}),
     "metrics": (
-        "name",
+        ("rank", "name"),
         {
+            "rank": int,
             "name": str,
             "count": int,
             "nonfinite": int,
@@ -74,6 +93,11 @@ _TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
             "max": float,
             "max_step": int,
             "sum": float,
+            "step_lo": int,
+            "step_hi": int,
+            "attempt": int,
+            "prior_hi": int,
+            "stale": int,
         },
     ),
     "shards": (
@@ -85,9 +109,27 @@ _TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
             "pid": int,
             "host": str,
             "started_us": int,
+            "parent": str,
             "committed_seq": int,
         },
     ),
+    "attempts": (
+        "shard",
+        {
+            "shard": str,
+            "rank": int,
+            "number": int,
+            "at_step": int,
+            "status": str,
+            "error": str,
+            "started_us": int,
+            "ended_us": int,
+            "host": str,
+            "pid": int,
+            "process_start": int,
+        },
+    ),
+    "writers": ("host", {"host": str, "heartbeat_us": int}),
     "media": (
         "id",
         {
@@ -125,10 +167,20 @@ _TABLES: Final[dict[str, tuple[str | None, dict[str, type]]]] = {
     "problems": (None, {"time_us": int, "text": str}),
 }
 
+# An update keeps the row's place, and so the order in which metrics appeared.
+_REPLACE_METRIC: Final = """
+UPDATE metrics SET
+    count = :count, nonfinite = :nonfinite, last = :last, last_step = :last_step, last_time_us = :last_time_us,
+    min = :min, min_step = :min_step, max = :max, max_step = :max_step, sum = :sum,
+    step_lo = :step_lo, step_hi = :step_hi, prior_hi = :prior_hi, stale = 0
+WHERE rank = :rank AND name = :name
+"""
+
+# On the right of "=" are the values from before the update.
 _MERGE_METRIC: Final = """
-INSERT INTO metrics VALUES (:name, :count, :nonfinite, :last, :last_step, :last_time_us,
-                            :min, :min_step, :max, :max_step, :sum)
-ON CONFLICT (name) DO UPDATE SET
+INSERT INTO metrics VALUES (:rank, :name, :count, :nonfinite, :last, :last_step, :last_time_us,
+                            :min, :min_step, :max, :max_step, :sum, :step_lo, :step_hi, :attempt, NULL, 0)
+ON CONFLICT (rank, name) DO UPDATE SET
     count = count + excluded.count,
     nonfinite = nonfinite + excluded.nonfinite,
     last = excluded.last,
@@ -138,7 +190,12 @@ ON CONFLICT (name) DO UPDATE SET
     min = iif(min IS NULL OR excluded.min < min, excluded.min, min),
     max_step = iif(max IS NULL OR excluded.max > max, excluded.max_step, max_step),
     max = iif(max IS NULL OR excluded.max > max, excluded.max, max),
-    sum = sum + excluded.sum
+    sum = sum + excluded.sum,
+    step_lo = min(step_lo, excluded.step_lo),
+    step_hi = max(step_hi, excluded.step_hi),
+    stale = iif(excluded.step_lo <= iif(attempt IS NOT excluded.attempt, step_hi, prior_hi), 1, stale),
+    prior_hi = iif(attempt IS NOT excluded.attempt, step_hi, prior_hi),
+    attempt = excluded.attempt
 """
 
 
@@ -151,6 +208,59 @@ class MediaRow(NamedTuple):
     width: int | None
     height: int | None
     n_bytes: int
+
+
+def catalogue_path(run: Path, host: str) -> Path:
+    """Return the database that a host writes to, claiming run.db when nobody has, or when its host is gone."""
+    own = run / f"run.{host}.db"
+    if own.exists():
+        return own
+    path = run / "run.db"
+    holder = _claim(run / CLAIM, host)
+    if holder == host:
+        return path
+    if not is_abandoned(run, holder, (run / CLAIM).stat().st_mtime_ns // 1000):
+        return own
+    # Whole at every moment: another host may read it now.
+    replacement = run / f"{CLAIM}.{host}"
+    replacement.write_text(host)
+    os.replace(replacement, run / CLAIM)
+    return path
+
+
+def _claim(path: Path, host: str) -> str:
+    """Return the host that a run's run.db belongs to, this one if it comes first."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return path.read_text()
+    with open(fd, "w") as file:
+        file.write(host)
+    return host
+
+
+def is_abandoned(run: Path, host: str, since_us: int) -> bool:
+    """Tell whether nothing was heard for long of a host, not since a time that it is known to have lived at."""
+    last_us = max(last_heartbeat_us(run, host) or 0, since_us)
+    return time.time() - last_us / 1e6 >= STALE_HEARTBEAT_S
+
+
+def last_heartbeat_us(run: Path, host: str) -> int | None:
+    """Return when the writer of a host last showed life, by any database of a run; None when none tells."""
+    return max(filter(None, (_heartbeat_us(path, host) for path in run.glob("run*.db"))), default=None)
+
+
+def _heartbeat_us(path: Path, host: str) -> int | None:
+    """Return what one database says; nothing where it is only being made, or cannot be read."""
+    try:
+        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+        try:
+            row = connection.execute("SELECT heartbeat_us FROM writers WHERE host = ?", [host]).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return None
+    return row[0] if row is not None else None
 
 
 class Catalogue:
@@ -180,14 +290,15 @@ class Catalogue:
 
     def shard(self, identity: ShardIdentity) -> tuple[int, int]:
         """Return a shard's number and its last committed seq (-1 at first), numbering it when it is new."""
+        number, started_us = shard_number(identity.shard), identity.started_ns // 1000
         self._db.execute(
-            "INSERT OR IGNORE INTO shards (shard, rank, pid, host, started_us, committed_seq) VALUES (?,?,?,?,?,-1)",
-            [identity.shard, identity.rank, identity.pid, identity.host, identity.started_ns // 1000],
+            "INSERT OR IGNORE INTO shards (number, shard, rank, pid, host, started_us, parent, committed_seq) "
+            "VALUES (?,?,?,?,?,?,?,-1)",
+            [number, identity.shard, identity.rank, identity.pid, identity.host, started_us, identity.parent],
         )
         self._connection.commit()
-        query = "SELECT number, committed_seq FROM shards WHERE shard = ?"
-        number, committed = self._db.execute(query, [identity.shard]).fetchone()
-        return number, committed
+        query = "SELECT committed_seq FROM shards WHERE number = ?"
+        return number, self._db.execute(query, [number]).fetchone()[0]
 
     def set_committed(self, number: int, seq: int) -> None:
         """Note that all records of a shard up to `seq` are stored."""
@@ -207,10 +318,51 @@ class Catalogue:
         """Change fields of the run's row."""
         self._db.table("run").update(1, values)
 
-    def set_values(self, table: str, values: Mapping[str, Any], remove: Iterable[str] = ()) -> None:
-        """Set and remove keys of config, summary or environment."""
+    def begin_attempt(self, **values: Any) -> None:
+        """Note that a process took the run up; points beyond `at_step` that its rank logged before are superseded."""
+        known = self._db.execute("SELECT 1 FROM attempts WHERE rank = ? LIMIT 1", [values["rank"]]).fetchone()
+        if known and values["at_step"] is not None:
+            self._db.execute(
+                "UPDATE metrics SET stale = 1 WHERE rank = ? AND step_hi > ?",
+                [values["rank"], values["at_step"]],
+            )
+        self._db.table("attempts").insert(values, pk="shard", replace=True)
+
+    def end_attempt(self, shard: str, **values: Any) -> None:
+        """Note how the attempt that a shard began ended, and with it the run if that is the attempt that counts."""
+        if self._db.execute("SELECT 1 FROM attempts WHERE shard = ?", [shard]).fetchone():
+            self._db.table("attempts").update(shard, values)
+        if self.run()["shard"] == shard:
+            self.update_run(**values)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """Return the rows of all attempts."""
+        return list(self._db.query("SELECT * FROM attempts"))
+
+    def beat(self, host: str) -> None:
+        """Note that this host's writer lives."""
+        now_us = time.time_ns() // 1000
+        self._db.table("writers").upsert({"host": host, "heartbeat_us": now_us}, pk="host")
+        self.update_run(heartbeat_us=now_us)
+
+    def attempt_of(self, identity: ShardIdentity) -> int:
+        """Return the number of the shard that began the attempt that a shard belongs to, itself if none did."""
+        shard: str | None = identity.shard
+        while shard is not None:
+            if self._db.execute("SELECT 1 FROM attempts WHERE shard = ?", [shard]).fetchone():
+                return shard_number(shard)
+            parent = self._db.execute("SELECT parent FROM shards WHERE shard = ?", [shard]).fetchone()
+            shard = parent[0] if parent is not None else None
+        query = "SELECT shard FROM attempts WHERE rank = ? ORDER BY coalesce(number, 0) DESC, started_us DESC LIMIT 1"
+        latest = self._db.execute(query, [identity.rank]).fetchone()
+        return shard_number(latest[0] if latest is not None else identity.shard)
+
+    def set_values(
+        self, table: str, values: Mapping[str, Any], remove: Iterable[str] = (), *, keep: bool = False
+    ) -> None:
+        """Set and remove keys of config, summary or environment; with `keep`, those there already stay."""
         rows = ({"key": key, "value": json.dumps(value, ensure_ascii=False)} for key, value in values.items())
-        self._db.table(table).insert_all(rows, pk="key", replace=True)
+        self._db.table(table).insert_all(rows, pk="key", replace=not keep, ignore=keep)
         for key in remove:
             self._db.execute(f"DELETE FROM {table} WHERE key = ?", [key])
 
@@ -218,16 +370,36 @@ class Catalogue:
         """Add tags; those there already stay."""
         self._db.table("tags").insert_all(({"tag": tag} for tag in tags), pk="tag", ignore=True)
 
-    def merge_metrics(self, columns: Mapping[str, Column]) -> None:
-        """Take points that are new into the running summaries."""
+    def merge_metrics(self, columns: Mapping[str, Column], rank: int, attempt: int) -> None:
+        """Take points that are new into the running summaries of their rank."""
         # asdict, and not a parameter each: SQLite stores NaN as NULL by itself.
-        rows = [asdict(summarise(name, column)) for name, column in columns.items()]
+        key = {"rank": rank, "attempt": attempt}
+        rows = [asdict(summarise(name, column)) | key for name, column in columns.items()]
         self._connection.executemany(_MERGE_METRIC, rows)
-        highest = max(
-            (int(column.steps.max()) for column in columns.values() if len(column.steps)), default=None
+        self._note_last_step()
+
+    def stale_metrics(self) -> list[tuple[int, str, int]]:
+        """Return rank, name and last attempt of the summaries that no longer fit the points that are shown."""
+        query = "SELECT rank, name, attempt FROM metrics WHERE stale = 1 ORDER BY rowid"
+        return list(self._db.execute(query))
+
+    def replace_metric(self, rank: int, name: str, column: Column, prior_hi: int | None) -> None:
+        """Summarise a metric anew from all points that are shown; none at all leaves no summary.
+
+        `prior_hi` is the highest step among those that are not of the last attempt.
+        """
+        if len(column.seqs):
+            row = asdict(summarise(name, column)) | {"rank": rank, "prior_hi": prior_hi}
+            self._connection.execute(_REPLACE_METRIC, row)
+        else:
+            self._db.execute("DELETE FROM metrics WHERE rank = ? AND name = ?", [rank, name])
+        self._note_last_step()
+
+    def _note_last_step(self) -> None:
+        self._db.execute(
+            "UPDATE run SET last_step = (SELECT max(step_hi) FROM metrics WHERE rank = "
+            "(SELECT min(rank) FROM metrics))"
         )
-        if highest is not None:
-            self._db.execute("UPDATE run SET last_step = max(coalesce(last_step, ?1), ?1)", [highest])
 
     def add_media(self, place: Mapping[str, Any], media: MediaRow, caption: str | None) -> None:
         """Note that media were logged; `place` is shard, seq, step, time_us, name and position."""

@@ -1,6 +1,6 @@
 """The format of scalars in Lance: one row is one chunk of one metric.
 
-    metric     string         shard      int16
+    metric     string         shard      int64
     seq_lo     lowest seq of the chunk
     seq_hi     last record of the flush it came with, be it of this metric or not: a flush is in as a whole
     ord_lo     how many points this metric had in this shard before: chunks of a metric are put in order by it
@@ -78,7 +78,7 @@ SCHEMA = pa.schema(
         pa.field(name, kind, nullable=name in _NULLABLE, metadata=ZSTD)
         for name, kind in {
             "metric": pa.string(),
-            "shard": pa.int16(),
+            "shard": pa.int64(),
             "seq_lo": pa.int64(),
             "seq_hi": pa.int64(),
             "ord_lo": pa.int64(),
@@ -124,7 +124,7 @@ class Series(NamedTuple):
     """
 
     metrics: list[str]
-    shards: NDArray[np.int16]
+    shards: NDArray[np.int64]
     seq_hi: Int64
     ord_lo: Int64
     lengths: Int64  # none is 0

@@ -22,10 +22,9 @@ import msgspec
 
 from .overview import CatalogueSnapshot, take_snapshot
 
-__all__ = ["DIGEST", "drop_digest", "read_digest", "write_digest"]
+__all__ = ["drop_digest", "read_digest", "write_digest"]
 
-DIGEST: Final = "run.digest"
-FORMAT: Final = 1
+FORMAT: Final = 2
 HEADER_BYTES: Final = 100
 USER_VERSIONS: Final = 2**31
 
@@ -42,8 +41,8 @@ def write_digest(run_db: Path, connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA user_version = {secrets.randbelow(USER_VERSIONS)}")
     snapshot = take_snapshot(connection)
     header, size = _identity(str(run_db))
-    path = run_db.with_name(DIGEST)
-    half = path.with_name(f"{DIGEST}.tmp")
+    path = run_db.with_suffix(".digest")
+    half = path.with_name(f"{path.name}.tmp")
     with suppress(OverflowError, UnicodeEncodeError, RecursionError, OSError):
         half.write_bytes(_ENCODER.encode((FORMAT, header, size, snapshot)))
         half.replace(path)
@@ -52,13 +51,13 @@ def write_digest(run_db: Path, connection: sqlite3.Connection) -> None:
 def drop_digest(run_db: Path) -> None:
     """Take the digest away: run.db is about to change."""
     with suppress(OSError):
-        run_db.with_name(DIGEST).unlink()
+        run_db.with_suffix(".digest").unlink()
 
 
 def read_digest(run_db: str) -> CatalogueSnapshot | None:
     """Return what run.db holds, None when it is to be read itself."""
     try:
-        with open(f"{run_db[: -len('run.db')]}{DIGEST}", "rb", buffering=0) as file:
+        with open(f"{run_db[: -len('.db')]}.digest", "rb", buffering=0) as file:
             version, header, size, snapshot = _DECODER.decode(file.read())
         # Asked before the header is read: a writer that comes makes its log first.
         if os.path.exists(f"{run_db}-wal") or os.path.exists(f"{run_db}-journal"):

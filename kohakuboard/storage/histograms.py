@@ -43,7 +43,7 @@ SCHEMA = pa.schema(
         pa.field(name, kind, nullable=name == "edges", metadata=ZSTD)
         for name, kind in {
             "metric": pa.string(),
-            "shard": pa.int16(),
+            "shard": pa.int64(),
             "seq": pa.int64(),
             "seq_hi": pa.int64(),
             "step": pa.int64(),
@@ -84,7 +84,7 @@ class HistogramRows(NamedTuple):
     sum and a drawing of it stay the same.
     """
 
-    shards: NDArray[np.int16]
+    shards: NDArray[np.int64]
     seqs: Int64
     steps: Int64
     times: Int64
@@ -205,7 +205,7 @@ def _encode(column: HistogramColumn, seq_hi: int, committed: int | None) -> pa.T
     chosen = np.array(new, dtype=np.int64)
     columns = [
         pa.array([column.metric] * len(new), pa.string()),
-        pa.array([column.shard] * len(new), pa.int16()),
+        pa.array([column.shard] * len(new), pa.int64()),
         pa.array(column.seqs[chosen]),
         pa.array([seq_hi] * len(new), pa.int64()),
         pa.array(column.steps[chosen]),

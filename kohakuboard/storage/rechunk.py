@@ -42,7 +42,7 @@ class _Sorted(NamedTuple):
     rows: Int64
     bearers: Int64  # the rows that hold their axes
     codes: Int64
-    shards: NDArray[np.int16]
+    shards: NDArray[np.int64]
     ord_lo: Int64
     seq_hi: Int64
     n: Int64

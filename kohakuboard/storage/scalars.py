@@ -101,7 +101,7 @@ class ScalarStore(Store):
         axes, bearers = _axes(columns)
         series = Series(
             metrics=[column.metric for column in columns],
-            shards=np.array([column.shard for column in columns], dtype=np.int16),
+            shards=np.array([column.shard for column in columns], dtype=np.int64),
             seq_hi=np.array([seq_hi[column.shard] for column in columns], dtype=np.int64),
             ord_lo=np.array([ledger.next_ordinal.get(name, 0) for name in names], dtype=np.int64),
             lengths=np.array([len(column.seqs) for column in columns], dtype=np.int64),

@@ -18,7 +18,8 @@ class Metric:
     """Summarise all points of one metric.
 
     `min`, `max` and `mean` are over finite values, nan (and no step) when there are none; `last` is as it was logged.
-    `last_time_us` is in µs since 1970 UTC; `sum` is of finite values.
+    `last_time_us` is in µs since 1970 UTC; `sum` is of finite values; `step_lo` and `step_hi` are the lowest and the
+    highest step.
     """
 
     name: str
@@ -32,6 +33,8 @@ class Metric:
     max: float
     max_step: int | None
     sum: float
+    step_lo: int
+    step_hi: int
 
     @property
     def mean(self) -> float:
@@ -55,6 +58,8 @@ class Metric:
             high.max,
             high.max_step,
             self.sum + later.sum,
+            min(self.step_lo, later.step_lo),
+            max(self.step_hi, later.step_hi),
         )
 
 
@@ -76,6 +81,8 @@ def summarise(name: str, column: Column) -> Metric:
         max=float(numbers[high]) if high is not None else math.nan,
         max_step=int(steps[high]) if high is not None else None,
         sum=_sum(numbers),
+        step_lo=int(column.steps.min()),
+        step_hi=int(column.steps.max()),
     )
 
 

@@ -13,41 +13,36 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..journal.process import STALE_HEARTBEAT_S, is_alive
+from ..journal.process import host_name, is_alive
 from .exit_status import Ending
 from .trainer import Trainer
 
 if TYPE_CHECKING:
     from .drain import Drain
 
-__all__ = ["correct_status", "may_live", "wait_until_ended"]
+__all__ = ["correct_status", "wait_until_ended"]
 
 _CRASHED: Final = Ending("crashed", None)
 _LAST_BYTES: Final = 4096
 
 
 def wait_until_ended(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None) -> bool:
-    """Tell whether the run has ended, noting the status of one whose process is gone without a word."""
+    """Tell whether all attempts have ended, noting the status of those whose process is gone without a word."""
     deadline = time.monotonic() + grace_s
     while True:
-        row = drain.catalogue.run()
-        if row["status"] != "running":
-            return row["status"] is not None
-        if not may_live(row):
-            with drain.catalogue.transaction():
-                drain.catalogue.update_run(
-                    **_verdict(row, run, trainer, drain.last_record_us or row["heartbeat_us"])
-                )
-            return True
-        if time.monotonic() >= deadline:
+        attempts = drain.catalogue.attempts()
+        running = [attempt for attempt in attempts if attempt["status"] == "running"]
+        gone = [attempt for attempt in running if not _may_live(attempt, run)]
+        drain.note_endings(
+            (attempt, _verdict(attempt, run, trainer, drain.last_record_us)) for attempt in gone
+        )
+        if len(gone) == len(running):
+            return bool(attempts)
+        own = trainer is not None and any(_is_of(trainer, attempt) for attempt in running)
+        # Of other ranks that are at work their own writers take care.
+        if not own or time.monotonic() >= deadline:
             return False
         time.sleep(0.02)
-
-
-def may_live(row: dict[str, Any]) -> bool:
-    """Tell whether the process of a run lives; for one on another machine, whether its writer showed life of late."""
-    alive = is_alive(row["host"], row["pid"], row["process_start"])
-    return time.time() - (row["heartbeat_us"] or 0) / 1e6 < STALE_HEARTBEAT_S if alive is None else alive
 
 
 def correct_status(run: Path, trainer: Trainer) -> None:
@@ -55,29 +50,36 @@ def correct_status(run: Path, trainer: Trainer) -> None:
     ending = trainer.ending()
     if ending is None or ending.status == "finished":
         return
-    from ..storage.catalogue import Catalogue
+    from ..storage.catalogue import Catalogue, catalogue_path
 
-    catalogue = Catalogue(run / "run.db")
-    row = catalogue.run()
-    # Somebody may have continued the run meanwhile.
-    if row["status"] == "finished" and _is_of(trainer, row):
-        with catalogue.transaction():
-            catalogue.update_run(status=ending.status, error=_reason(ending, run))
+    catalogue = Catalogue(catalogue_path(run, host_name()))
+    # Somebody may have continued the run meanwhile, but not this attempt.
+    for attempt in catalogue.attempts():
+        if attempt["status"] == "finished" and _is_of(trainer, attempt):
+            with catalogue.transaction():
+                catalogue.end_attempt(attempt["shard"], status=ending.status, error=_reason(ending, run))
     catalogue.close(single_file=True)
 
 
+def _may_live(attempt: dict[str, Any], run: Path) -> bool:
+    """Tell whether the process of an attempt lives; on another machine, whether a writer showed life of late."""
+    from ..storage.catalogue import is_abandoned
+
+    alive = is_alive(attempt["host"], attempt["pid"], attempt["process_start"])
+    return not is_abandoned(run, attempt["host"], attempt["started_us"]) if alive is None else alive
+
+
 def _verdict(
-    row: dict[str, Any], run: Path, trainer: Trainer | None, last_sign_us: int | None
+    attempt: dict[str, Any], run: Path, trainer: Trainer | None, last_record_us: int | None
 ) -> dict[str, Any]:
-    """Return what to note of a run whose process is gone without a word."""
-    ending = trainer.ending() if trainer is not None and _is_of(trainer, row) else None
+    """Return what to note of an attempt whose process is gone without a word."""
+    from ..storage.catalogue import last_heartbeat_us
+
+    last_us = last_record_us or last_heartbeat_us(run, attempt["host"]) or attempt["started_us"]
+    ending = trainer.ending() if trainer is not None and _is_of(trainer, attempt) else None
     if trainer is None or ending is None:
-        return {"status": _CRASHED.status, "ended_us": last_sign_us}
-    return {
-        "status": ending.status,
-        "error": _reason(ending, run),
-        "ended_us": trainer.gone_us or last_sign_us,
-    }
+        return {"status": _CRASHED.status, "ended_us": last_us}
+    return {"status": ending.status, "error": _reason(ending, run), "ended_us": trainer.gone_us or last_us}
 
 
 def _is_of(trainer: Trainer, row: dict[str, Any]) -> bool:

@@ -22,16 +22,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..journal.process import is_alive
-from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events, shard_directories
+from ..journal.directory import shard_directories, shard_identity
+from ..journal.format import ShardIdentity
+from ..journal.process import host_name, is_alive
+from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events
 from ..journal.stage import STAGED_SUFFIX
-from ..storage.catalogue import Catalogue, MediaRow
+from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 
-__all__ = ["Drain"]
+__all__ = ["Drain", "may_drain"]
 
 # Of a backlog no more than this is taken into memory at once.
 READ_BYTES: Final = 16 << 20
@@ -45,6 +47,7 @@ class _Source:
     def __init__(self, directory: Path) -> None:
         self.cursor = ShardCursor(directory)
         self.number = self.stored = -1
+        self.attempt: int | None = None
         self.pending = Batch()
         self.finished = False
 
@@ -57,7 +60,8 @@ class _Source:
         identity = self.cursor.identity
         if self.finished or identity is None:
             return self.finished
-        return is_alive(identity.host, identity.pid, identity.process_start) is False
+        # What another host left is here only because nothing is heard of that any more.
+        return not is_alive(identity.host, identity.pid, identity.process_start)
 
     def place(self, item: RichItem) -> dict[str, Any]:
         """Return the columns that say where a rich value was logged."""
@@ -75,9 +79,9 @@ class Drain:
     """Read a run's journal and commit it. The caller holds the run's lock."""
 
     def __init__(self, run: Path, writer_name: str, *, read_bytes: int = READ_BYTES) -> None:
-        self._run = run
+        self.run = run
         self._read_bytes = read_bytes
-        self.catalogue = Catalogue(run / "run.db")
+        self.catalogue = Catalogue(catalogue_path(run, writer_name))
         self._media = MediaStore(run)
         self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
         self._histograms_path = run / "histograms" / f"{writer_name}.lance"
@@ -98,14 +102,25 @@ class Drain:
     def poll(self) -> bool:
         """Read what was appended to the journal since the last call, up to a limit; True: there is more."""
         more = False
-        for directory in shard_directories(self._run / "journal"):
-            source = self._sources.setdefault(directory.name, _Source(directory))
+        for directory in shard_directories(self.run / "journal"):
+            source = self._source(directory)
+            if source is None:
+                continue
             batch = source.cursor.read(self._read_bytes)
             if source.number < 0:
                 self._introduce(source)
             self._keep_new(source, batch)
             more = more or batch.n_bytes >= self._read_bytes
         return more
+
+    def _source(self, directory: Path) -> _Source | None:
+        """Return what reads a shard; None for one that the writer of another host, which lives, is there for."""
+        source = self._sources.get(directory.name)
+        if source is None and (identity := shard_identity(directory)) is not None:
+            if not may_drain(self.run, identity):
+                return None
+            source = self._sources[directory.name] = _Source(directory)
+        return source
 
     @property
     def pending_bytes(self) -> int:
@@ -134,6 +149,12 @@ class Drain:
         for source in ready:
             self._let_go(source)
 
+    def note_endings(self, endings: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
+        """Note how attempts ended whose processes are gone without a word: the attempt, and what to change of it."""
+        for attempt, ending in endings:
+            with self.catalogue.transaction():
+                self.catalogue.end_attempt(attempt["shard"], **ending)
+
     def maintain(self, *, final: bool = False) -> None:
         """Merge small fragments and clean old versions, when it is time."""
         self._scalars.maintain(final=final)
@@ -160,7 +181,7 @@ class Drain:
             shutil.rmtree(directory, ignore_errors=True)
         if self._retired:
             with suppress(OSError):  # another shard is there
-                (self._run / "journal").rmdir()
+                (self.run / "journal").rmdir()
 
     def _introduce(self, source: _Source) -> None:
         identity = source.cursor.identity
@@ -224,16 +245,29 @@ class Drain:
         return rows, unreadable
 
     def _store_rows(self, ready: list[_Source], media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
+        # Events first: points are added to the summary of the attempt that they belong to.
+        for event, source in merge_events([(source.pending.events, source) for source in ready]):
+            self._store_event(event, source)
         for source in ready:
-            self.catalogue.merge_metrics(source.pending.columns)
+            if source.pending.columns:
+                assert source.cursor.identity is not None
+                self.catalogue.merge_metrics(
+                    source.pending.columns, source.cursor.identity.rank, self._attempt_of(source)
+                )
             self._store_items(source, media, unreadable)
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
             unreadable += [damage.text for damage in source.pending.damage]
-        for event, source in merge_events([(source.pending.events, source) for source in ready]):
-            self._store_event(event, source)
         self.catalogue.add_problems(time.time_ns() // 1000, unreadable)
+
+    def _attempt_of(self, source: _Source) -> int:
+        """Return the shard number of the attempt that a shard belongs to."""
+        if source.attempt is None:
+            identity = source.cursor.identity
+            assert identity is not None
+            source.attempt = self.catalogue.attempt_of(identity)
+        return source.attempt
 
     def _store_items(self, source: _Source, media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
         for item in source.pending.items:
@@ -256,28 +290,47 @@ class Drain:
         elif body["type"] == "tags":
             self.catalogue.add_tags(body["add"])
         elif body["type"] == "finish":
-            self.catalogue.update_run(status=body["status"], error=body["error"], ended_us=event.time_us)
+            self._store_finish(event, source)
 
     def _store_start(self, event: Event, source: _Source) -> None:
         body, identity, known = event.body, source.cursor.identity, self.catalogue.run()
         assert identity is not None
+        process = {"host": identity.host, "pid": identity.pid, "process_start": identity.process_start}
+        ending = {"status": "running", "error": None, "ended_us": None}
+        self.catalogue.begin_attempt(
+            shard=identity.shard,
+            rank=identity.rank,
+            number=body.get("attempt"),
+            at_step=body.get("at_step"),
+            started_us=event.time_us,
+            **ending,
+            **process,
+        )
+        # What is said of the run as a whole is said by its first rank.
+        first = known["rank"] is None or identity.rank <= known["rank"]
+        self.catalogue.set_values("config", body["config"], keep=not first)
+        if not first:
+            return
         self.catalogue.update_run(
             run_id=body["run_id"],
             name=body["name"] or known["name"] or body["default_name"],
             project=body["project"],
             group_name=body["group"] or known["group_name"],
             notes=body["notes"] or known["notes"],
-            status="running",
-            error=None,
             started_us=known["started_us"] or event.time_us,
-            ended_us=None,
-            host=identity.host,
-            pid=identity.pid,
-            process_start=identity.process_start,
+            rank=identity.rank,
+            shard=identity.shard,
+            **ending,
+            **process,
         )
-        self.catalogue.set_values("config", body["config"])
         self.catalogue.set_values("environment", body["process"])
         self.catalogue.add_tags(body["tags"])
+
+    def _store_finish(self, event: Event, source: _Source) -> None:
+        identity = source.cursor.identity
+        assert identity is not None
+        ending = {"status": event.body["status"], "error": event.body["error"], "ended_us": event.time_us}
+        self.catalogue.end_attempt(identity.shard, **ending)
 
     def _let_go(self, source: _Source) -> None:
         """Delete what is committed: segments that nobody appends to any more, and staged files of stored items."""
@@ -301,10 +354,16 @@ class Drain:
     def _keep_aside(self, segments: Iterable[Path]) -> None:
         """Put segments that could not be read to their end where a person finds them, and no writer."""
         for path in segments:
-            aside = self._run / DAMAGED
+            aside = self.run / DAMAGED
             aside.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 os.replace(path, aside / f"{path.parent.name}-{path.name}")
+
+
+def may_drain(run: Path, identity: ShardIdentity) -> bool:
+    """Tell whether a shard is this host's, or of one of which nothing was heard for long."""
+    own = identity.host == host_name()
+    return own or is_abandoned(run, identity.host, identity.started_ns // 1000)
 
 
 def _items(ready: list[_Source], kind: str) -> Iterator[tuple[_Source, RichItem]]:

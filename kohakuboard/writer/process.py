@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import RunBusyError
+from ..journal.directory import shard_directories, shard_identity
+from ..journal.lock import FileLock
 from ..journal.process import host_name
-from ..journal.scan import shard_directories
-from .conclusion import correct_status, may_live, wait_until_ended
+from .conclusion import correct_status, wait_until_ended
 from .environment import collect_environment
-from .lock import RunLock
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
     trainer = Trainer(trainer_pid, trainer_pidfd)
-    lock = RunLock(run)
+    lock = _writer_lock(run)
     if not _acquire(lock, trainer):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
         return 0
@@ -59,7 +59,12 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     return 0
 
 
-def _acquire(lock: RunLock, trainer: Trainer) -> bool:
+def _writer_lock(run: Path) -> FileLock:
+    """Return the lock that lets one process on this machine write to a run's stores."""
+    return FileLock(run / f".writer-{host_name()}.lock")
+
+
+def _acquire(lock: FileLock, trainer: Trainer) -> bool:
     """Wait for the lock while the trainer lives, and a little longer: its holder may have looked for the last time."""
     deadline = float("inf")
     while not lock.acquire():
@@ -92,7 +97,7 @@ def _serve(run: Path, trainer: Trainer) -> None:
             last_flush = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
-                drain.catalogue.update_run(heartbeat_us=time.time_ns() // 1000)
+                drain.catalogue.beat(host_name())
             last_heartbeat = now
         if not described and (directory := drain.catalogue.environment("cwd")):
             described = True
@@ -129,25 +134,19 @@ def _follow_exit(run: Path, trainer: Trainer) -> None:
 
 def recover_run(run: Path) -> bool:
     """Drain the journal of a run that nobody writes to, in this process; True when there was anything to do."""
-    if not _needs_recovery(run):
+    directories = shard_directories(run / "journal")
+    if not directories:
         return False
-    lock = RunLock(run)
-    if not lock.acquire():
+    from .drain import Drain, may_drain
+
+    identities = [identity for one in directories if (identity := shard_identity(one)) is not None]
+    lock = _writer_lock(run)
+    if (identities and not any(may_drain(run, one) for one in identities)) or not lock.acquire():
         raise RunBusyError(run)
     try:
-        from .drain import Drain
-
         drain = Drain(run, host_name())
-        row = drain.catalogue.run()
-        if row["status"] == "running" and row["host"] not in (None, host_name()) and may_live(row):
-            drain.close()
-            raise RunBusyError(run)
         drain.exhaust()
         _conclude(drain, run, 0.0)
     finally:
         lock.release()
     return True
-
-
-def _needs_recovery(run: Path) -> bool:
-    return bool(shard_directories(run / "journal"))

@@ -20,8 +20,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kohakuboard.journal.directory import segment_paths
 from kohakuboard.journal.format import EVENT, HEADER_BYTES, RECORD_BYTES, RICH, ROW, SHAPE, decode_header
-from kohakuboard.journal.scan import Batch, ShardCursor, segment_paths
+from kohakuboard.journal.scan import Batch, ShardCursor
 from kohakuboard.journal.shard import Shard
 
 SMALL_BYTES = 4096

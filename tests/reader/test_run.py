@@ -23,7 +23,6 @@ from kohakuboard.errors import (
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, Workspace, find_workspace, open_run
 from kohakuboard.reader.catalogue import stamp
-from kohakuboard.storage.digest import DIGEST
 from kohakuboard.writer.drain import Drain
 
 
@@ -259,7 +258,7 @@ def test_a_database_that_is_locked_for_a_while_is_tried_again(board: Board) -> N
     """A passing error was taken for good until run.db changed, which that of a finished run never does."""
     board.log(a=1)
     board.finish()
-    (board.path / DIGEST).unlink()  # it would be read in spite of the lock
+    (board.path / "run.digest").unlink()  # it would be read in spite of the lock
     locker = sqlite3.connect(board.path / "run.db", isolation_level=None)
     locker.execute("BEGIN EXCLUSIVE")
     run = open_run(board.path)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from kohakuboard import Board
-from kohakuboard.journal.scan import ShardCursor, shard_directories
+from kohakuboard.journal.directory import shard_directories
+from kohakuboard.journal.scan import ShardCursor
 from kohakuboard.reader import Run, open_run
 from tests.reliability.processes import run_of, wait_for_writers
 

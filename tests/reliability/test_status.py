@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
+from kohakuboard.journal.format import HEADER_BYTES, decode_header, encode_header
 from kohakuboard.reader import open_run
-from kohakuboard.reader.catalogue import read_catalogue
+from kohakuboard.reader.catalogue import read_catalogues
 from kohakuboard.writer import recover
 from tests.reliability.processes import run_of, start_program, wait_for, wait_for_writers, writers_of
 
@@ -242,13 +243,23 @@ def test_a_run_of_another_machine_crashed_when_its_heartbeat_is_stale(tmp_path: 
     program.stdout.read(1)
     run = run_of(tmp_path)
 
-    wait_for(lambda: read_catalogue(run / "run.db").run.get("heartbeat_us"))
+    wait_for(lambda: read_catalogues(run).heartbeats)
     for pid in [program.pid, *writers_of(run)]:
         os.kill(pid, signal.SIGKILL)
     program.communicate(timeout=60)
     assert open_run(run).status == "running"
     with closing(sqlite3.connect(run / "run.db")) as connection, connection:
-        connection.execute("UPDATE run SET heartbeat_us = heartbeat_us - 61000000")  # a minute later
+        # A minute later.
+        connection.execute("UPDATE writers SET heartbeat_us = heartbeat_us - 61000000")
+        connection.execute("UPDATE run SET started_us = started_us - 61000000")
+        connection.execute("UPDATE attempts SET started_us = started_us - 61000000")
+    for segment in run.glob("journal/*/*.kbj"):
+        with segment.open("r+b") as file:
+            header = decode_header(file.read(HEADER_BYTES))
+            assert header is not None
+            earlier = header.identity._replace(started_ns=header.identity.started_ns - 61 * 10**9)
+            file.seek(0)
+            file.write(encode_header(header._replace(identity=earlier)))
     assert open_run(run).status == "crashed"
     recover(run)
     assert open_run(run).status == "crashed"

@@ -33,7 +33,7 @@ def part(whole: Points, start: int, stop: int) -> Points:
 def series(lengths: list[int], ord_lo: list[int] | None = None, metrics: list[str] | None = None) -> Series:
     return Series(
         metrics=metrics or [f"m{i}" for i in range(len(lengths))],
-        shards=np.zeros(len(lengths), np.int16),
+        shards=np.zeros(len(lengths), np.int64),
         seq_hi=np.full(len(lengths), INT64.max),
         ord_lo=np.array(ord_lo or [0] * len(lengths)),
         lengths=np.array(lengths),
@@ -183,7 +183,7 @@ def test_a_merge_keeps_metrics_and_shards_apart_and_the_highest_seq_of_their_flu
     flushes = []
     for number in range(3):
         numbers = np.full(3, number)
-        flush = Series(["b", "a", "a"], np.array([0, 0, 1], np.int16), numbers, numbers, np.ones(3, np.int64))
+        flush = Series(["b", "a", "a"], np.array([0, 0, 1], np.int64), numbers, numbers, np.ones(3, np.int64))
         flushes.append(encode(flush, points(3, seed=number)))
     merged = merge(*flushes)
     rows = merged.select(["metric", "shard", "seq_hi", "ord_lo", "n"]).to_pylist()

@@ -10,7 +10,7 @@ import pytest
 
 from kohakuboard.journal.scan import Column
 from kohakuboard.storage.catalogue import Catalogue
-from kohakuboard.storage.digest import DIGEST, read_digest
+from kohakuboard.storage.digest import read_digest
 from kohakuboard.storage.overview import take_snapshot
 
 
@@ -23,7 +23,9 @@ def ended_run(directory: Path, config: object = 0.1) -> Path:
         catalogue.set_values("config", {"lr": config, "nested": {"a": [1, None, "ü"]}})
         catalogue.add_tags(["t"])
         numbers = np.arange(3)
-        catalogue.merge_metrics({"loss": Column(numbers, numbers, numbers, np.array([1.0, 2.0, np.nan]))})
+        catalogue.merge_metrics(
+            {"loss": Column(numbers, numbers, numbers, np.array([1.0, 2.0, np.nan]))}, 0, 1
+        )
     catalogue.close(single_file=True)
     return directory / "run.db"
 
@@ -36,7 +38,7 @@ def test_the_digest_of_an_ended_run_says_what_run_db_says(tmp_path: Path) -> Non
     connection.close()
     assert repr(found) == repr(expected), "repr, since nan is not equal to itself"
     assert found is not None
-    assert math.isnan(found.metrics["loss"].last)
+    assert math.isnan(found.metrics[0]["loss"].metric.last)
 
 
 def test_a_copy_of_a_run_keeps_its_digest(tmp_path: Path) -> None:
@@ -78,12 +80,12 @@ def put_another_in_its_place(path: Path) -> None:
 
 
 def damage(path: Path) -> None:
-    digest = path.with_name(DIGEST)
+    digest = path.with_suffix(".digest")
     digest.write_bytes(digest.read_bytes()[:-3])
 
 
 def empty(path: Path) -> None:
-    path.with_name(DIGEST).write_bytes(b"\0" * 4096)
+    path.with_suffix(".digest").write_bytes(b"\0" * 4096)
 
 
 def resume(path: Path) -> None:
@@ -97,12 +99,12 @@ def resume(path: Path) -> None:
 )
 def test_a_digest_does_not_count_once_run_db_is_another(tmp_path: Path, happening: object) -> None:
     path = ended_run(tmp_path)
-    digest = path.with_name(DIGEST).read_bytes()
+    digest = path.with_suffix(".digest").read_bytes()
     assert callable(happening)
     happening(path)
     assert read_digest(str(path)) is None
     if happening is resume:  # and one that came back, by a copy that was made before, does not count either
-        path.with_name(DIGEST).write_bytes(digest)
+        path.with_suffix(".digest").write_bytes(digest)
         assert read_digest(str(path)) is None
 
 

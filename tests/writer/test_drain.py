@@ -5,17 +5,33 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
 from kohakuboard import Board, Table
 from kohakuboard.errors import RunBusyError
-from kohakuboard.journal.format import RICH
+from kohakuboard.journal.format import (
+    EVENT,
+    HEADER_BYTES,
+    RECORD,
+    RECORD_BYTES,
+    RICH,
+    ROW,
+    SHAPE,
+    SegmentHeader,
+    ShardIdentity,
+    align,
+    encode_header,
+    segment_name,
+)
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Workspace, open_run
 from kohakuboard.writer import recover
@@ -158,23 +174,38 @@ def test_a_backlog_is_read_in_parts(run: Path, shard: Shard) -> None:
 
 def test_a_dead_run_of_another_machine_is_recovered_once_its_heartbeat_is_old(run: Path) -> None:
     """Recovery itself refreshed the heartbeat, and the run counted as running again."""
-    shard = Shard(run / "journal", rank=0, host="elsewhere")
-    shard.event(0, START)
-    shard.row(0, {"a": 1.0})
+    an_hour_ago = time.time() - 3600
+    shard = shard_of_another_host(run, an_hour_ago)
     assert recover(run)
     assert open_run(run).status == "crashed"
-    shard.row(1, {"a": 2.0})
-    shard.close()
-    recover(run)
     assert open_run(run).series("a").value.tolist() == [1.0, 2.0]
+    assert not shard.exists()
 
 
-def test_a_live_run_of_another_machine_is_left_alone(run: Path, shard: Shard) -> None:
-    drained(run).close()
-    with sqlite3.connect(run / "run.db") as connection:
-        connection.execute("UPDATE run SET host = 'elsewhere', heartbeat_us = unixepoch() * 1000000")
+def shard_of_another_host(run: Path, started_s: float) -> Path:
+    """Write a shard byte for byte: a start, and a at 1.0 and 2.0."""
+    identity = ShardIdentity(
+        f"r0-{int(started_s * 1e9):x}-1-0000", 0, 1, "elsewhere", int(started_s * 1e9), 1
+    )
+    directory = run / "journal" / identity.shard
+    directory.mkdir(parents=True)
+    data = b""
+    payloads = [(EVENT, json.dumps(START).encode()), (SHAPE, b'["a"]')]
+    payloads += [(ROW, struct.pack("<d", value)) for value in (1.0, 2.0)]
+    for seq, (kind, payload) in enumerate(payloads):
+        record = RECORD.pack(0, RECORD_BYTES + len(payload), kind, seq, seq, started_s)[4:] + payload
+        data += (struct.pack("<I", crc32(record)) + record).ljust(align(RECORD_BYTES + len(payload)), b"\0")
+    data += bytes(RECORD_BYTES)
+    header = encode_header(SegmentHeader(-1, HEADER_BYTES + len(data), identity))
+    (directory / segment_name(1)).write_bytes(header + data)
+    return directory
+
+
+def test_a_live_run_of_another_machine_is_left_alone(run: Path) -> None:
+    shard_of_another_host(run, time.time())
     with pytest.raises(RunBusyError):
         recover(run)
+    assert [path.name for path in run.iterdir()] == ["journal"]
 
 
 def test_sums_beyond_the_largest_float_hurt_nobody(tmp_path: Path) -> None:

@@ -1,36 +1,45 @@
-"""Let one process on this machine write to a run's stores. The system frees the lock when its holder dies."""
+"""Files that one process at a time can hold. The system frees such a lock when its holder dies.
+
+The files stay: removing a lock file is a race.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
-from ..journal.process import host_name
-
-__all__ = ["RunLock"]
-
-_NAME: Final = ".writer-{}.lock"
+__all__ = ["FileLock"]
 
 
-class RunLock:
-    """Hold, or wait for, the writer's lock of a run. The file stays: removing a lock file is a race."""
+class FileLock:
+    """Hold, or try to take, the lock of a file.
 
-    def __init__(self, run: Path) -> None:
-        self._path = run / _NAME.format(host_name())
+    A forked child must `release` its copy, or the lock outlives its holder; the parent keeps it all the same.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; True when this object holds it."""
+        """Take the lock if it is free; True when this object holds it.
+
+        Raises OSError where the file cannot be made, or the file system knows no locks.
+        """
         if self._fd is not None:
             return True
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        if _try_lock(fd):
-            self._fd = fd
-            return True
-        os.close(fd)
-        return False
+        try:
+            taken = _try_lock(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        if not taken:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
 
     def release(self) -> None:
         """Give the lock back."""

@@ -1,0 +1,44 @@
+"""Where the shards of a journal and their segments lie, and whose they are. Light: no numpy, no msgspec."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from .format import HEADER_BYTES, ShardIdentity, decode_header
+
+__all__ = ["segment_paths", "shard_directories", "shard_identity"]
+
+_SEGMENT: Final = re.compile(r"\d{8}\.kbj")
+
+
+def shard_directories(journal: Path) -> list[Path]:
+    """Return the shards of a journal in the order of their start."""
+    try:
+        found = [path for path in journal.iterdir() if path.is_dir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.
+    return sorted(found, key=lambda path: (path.name.split("-")[1:2], path.name))
+
+
+def segment_paths(shard: Path) -> list[Path]:
+    """Return the segments of a shard in the order of their names."""
+    try:
+        return sorted(path for path in shard.iterdir() if _SEGMENT.fullmatch(path.name))
+    except FileNotFoundError:
+        return []
+
+
+def shard_identity(shard: Path) -> ShardIdentity | None:
+    """Return whose shard a directory is, from its first segment with a whole header; None when there is none."""
+    for path in segment_paths(shard):
+        try:
+            with open(path, "rb") as file:
+                header = decode_header(file.read(HEADER_BYTES))
+        except FileNotFoundError:  # committed and deleted while we looked
+            continue
+        if header is not None:
+            return header.identity
+    return None

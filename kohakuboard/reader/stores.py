@@ -1,0 +1,85 @@
+"""A run's points by shard: what Lance has, and behind it what the journal's tail has beyond that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..journal.scan import Column, join_columns
+
+if TYPE_CHECKING:
+    from ..storage.histograms import HistogramReader
+    from ..storage.scalars import ScalarReader
+
+__all__ = ["Stores", "in_time_order"]
+
+
+class Stores:
+    """Open the Lance datasets of a run when they are first asked for; lance takes 0.3 s to import."""
+
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._scalars: ScalarReader | None = None
+        self._histograms: HistogramReader | None = None
+        self._scalars_stale = self._histograms_stale = True
+
+    def expire(self) -> None:
+        """Look for newer versions at the next reading."""
+        self._scalars_stale = self._histograms_stale = True
+
+    @property
+    def scalars(self) -> ScalarReader | None:
+        """Return the reader of scalars, None while there are none."""
+        if self._scalars is None and (self._run / "scalars").is_dir():
+            from ..storage.scalars import ScalarReader
+
+            self._scalars = ScalarReader(self._run / "scalars")
+        elif self._scalars is not None and self._scalars_stale:
+            self._scalars.refresh()
+        self._scalars_stale = False
+        return self._scalars
+
+    @property
+    def histograms(self) -> HistogramReader | None:
+        """Return the reader of histograms, None while there are none."""
+        if self._histograms is None and (self._run / "histograms").is_dir():
+            from ..storage.histograms import HistogramReader
+
+            self._histograms = HistogramReader(self._run / "histograms")
+        elif self._histograms is not None and self._histograms_stale:
+            self._histograms.refresh()
+        self._histograms_stale = False
+        return self._histograms
+
+    def columns(
+        self, name: str, tail: Mapping[str, Column], shard_names: Mapping[int, str]
+    ) -> dict[str, Column]:
+        """Return the points of a metric by shard: from Lance, then those of the tail that Lance has not.
+
+        A shard whose name nobody knows goes by its number.
+        """
+        reader = self.scalars
+        if reader is None:
+            return dict(tail)
+        # In this order: reading may move on to a newer version, whose last seqs are the ones that count.
+        found = reader.series(name)
+        committed = {shard_names.get(number, str(number)): seq for number, seq in reader.committed().items()}
+        columns = {
+            shard_names.get(part.shard, str(part.shard)): Column(
+                part.seqs, part.steps, part.times, part.values
+            )
+            for part in found
+        }
+        for shard, column in tail.items():
+            newer = column.after(committed.get(shard, -1))
+            columns[shard] = join_columns([columns[shard], newer]) if shard in columns else newer
+        return columns
+
+
+def in_time_order(columns: list[Column]) -> Column:
+    """Join the columns of several processes that logged at the same time."""
+    joined = join_columns(columns)
+    return joined if len(columns) == 1 else joined.take(np.argsort(joined.times, kind="stable"))
