@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
 from time import time as now
@@ -107,9 +107,10 @@ class Board:
         sync_every_s: float | None = None,
     ) -> None:
         self._settings = settings(journal, sync_every_s)
-        self.name = name or (run_id if run_id else random_name())
-        self.project = project or "default"
-        self.id = directory_name(run_id, "run") if run_id else new_run_id(self.name)
+        given_id = _text(run_id)
+        self.name = _text(name) or given_id or random_name()
+        self.project = _text(project) or "default"
+        self.id = directory_name(given_id, "run") if given_id else new_run_id(self.name)
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
         self.path = (root / directory_name(self.project) / self.id).absolute()
         self._make_mappings()
@@ -220,7 +221,7 @@ class Board:
             error: The traceback, reason or exception, for a run that failed.
             timeout_s: The longest wait, in seconds.
         """
-        self._end(plain(status), error_text(error), timeout_s)
+        self._end(_text(status) or "finished", error_text(error), timeout_s)
 
     def __enter__(self) -> Board:
         return self
@@ -409,7 +410,7 @@ class Board:
     def _write_event(self, event: dict[str, Any]) -> None:
         step = self._step if self._stepping else min(max(self._next_step - 1, 0), HIGHEST_STEP)
         try:
-            self._shard.event(step, plain(event))
+            self._shard.event(step, event)
         except BoardClosedError:
             raise
         except OSError as exc:
@@ -451,14 +452,16 @@ class Board:
                 "type": "start",
                 "run_id": self.id,
                 # A run that is continued keeps its name, unless another is given.
-                "name": given_name,
+                "name": _text(given_name),
                 "default_name": self.name,
                 "project": self.project,
-                "group": group,
-                "notes": notes,
-                "tags": _words([tags] if isinstance(tags, str) else tags or ()),
+                "group": _text(group),
+                "notes": _text(notes),
+                "tags": _words([] if tags is None else tags),
                 "config": self.config.preset(config or {}),
-                "process": {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid},
+                "process": plain(
+                    {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
+                ),
             }
         )
 
@@ -545,8 +548,16 @@ def _whole_number(value: Any) -> int | None:
         return None
 
 
-def _words(values: Iterable[Any]) -> list[str]:
-    return [str(plain(value)) for value in values]
+def _words(values: Any) -> list[str]:
+    try:
+        given = [values] if isinstance(values, str) else list(values)
+    except Exception:  # noqa: BLE001  (the boundary: a user's own object may raise anything)
+        given = [values]
+    return [word if isinstance(word, str) else str(word) for word in plain(given)]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else _words([value])[0]
 
 
 def _say(message: str) -> None:

@@ -7,7 +7,7 @@ import sys
 import traceback
 from typing import Any
 
-from .plain import LONGEST_TEXT, describe
+from .plain import LONGEST_TEXT, describe, storable_text
 
 __all__ = ["error_text", "status_of", "uncaught_error"]
 
@@ -27,10 +27,12 @@ def error_text(error: Any) -> str | None:
     if isinstance(error, BaseException):
         try:
             # The end of a traceback says what happened.
-            return "".join(traceback.format_exception(error))[-LONGEST_TEXT:]
+            error = "".join(traceback.format_exception(error))
         except Exception:  # noqa: BLE001  (a user's own exception may raise anything when it is printed)
             return describe(error)
-    return error if error is None or isinstance(error, str) else describe(error)
+    if error is None:
+        return None
+    return storable_text(error[-LONGEST_TEXT:]) if isinstance(error, str) else describe(error)
 
 
 def uncaught_error() -> BaseException | None:

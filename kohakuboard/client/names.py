@@ -6,6 +6,8 @@ import os
 import re
 import time
 from typing import Final
+from unicodedata import normalize
+from zlib import crc32
 
 __all__ = ["directory_name", "new_run_id", "random_name"]
 
@@ -27,6 +29,11 @@ _NOUNS: Final = """
 """.split()  # noqa: SIM905  (a list would be one word a line)
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 _LONGEST: Final = 80
+_LONGEST_BYTES: Final = 200
+# Windows keeps these to itself, whatever follows behind a dot.
+_RESERVED: Final = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))]
+)
 
 
 def random_name() -> str:
@@ -37,12 +44,26 @@ def random_name() -> str:
 
 
 def directory_name(name: str, fallback: str = "default") -> str:
-    """Return a name that every file system takes, as like to the given one as can be."""
-    safe = _UNSAFE.sub("-", name).strip("-. ")[:_LONGEST].rstrip("-. ")
-    return safe or fallback
+    """Return a name that every file system takes, as like to the given one as can be.
+
+    Where it is not the given one, a checksum of that is put behind it: "a/b", "a b" and "a-b" are three directories.
+    """
+    name = normalize("NFC", str(name))
+    safe = _slug(name)
+    if safe.split(".")[0].lower() in _RESERVED:
+        safe = f"_{safe}"
+    if safe == name or not name:
+        return safe or fallback
+    return f"{safe or fallback}-{crc32(name.encode('utf-8', 'surrogatepass')) & 0xFFFFFF:06x}"
 
 
 def new_run_id(name: str) -> str:
     """Return an id that sorts by time and can be read: '20261123-101530-calm-otter-3f9a'."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{directory_name(name, 'run')[:40]}-{os.urandom(2).hex()}"
+    return f"{stamp}-{_slug(str(name))[:40] or 'run'}-{os.urandom(2).hex()}"
+
+
+def _slug(name: str) -> str:
+    safe = _UNSAFE.sub("-", name).strip("-. ")[:_LONGEST]
+    # The limit of file systems is in bytes.
+    return safe.encode()[:_LONGEST_BYTES].decode(errors="ignore").rstrip("-. ")

@@ -135,7 +135,8 @@ class Table(Rich):
     def _item(self, stage: Stage) -> dict[str, Any]:
         import msgspec
 
-        rows = msgspec.msgpack.encode(plain(self._rows))
+        # Cell by cell: the limit on what one value may take is not meant for a table.
+        rows = msgspec.msgpack.encode([[plain(cell) for cell in row] for row in self._rows])
         return {
             "type": "table",
             "columns": [storable_text(name) for name in self._columns],
@@ -197,9 +198,8 @@ def _from_dicts(data: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
         if not isinstance(row, Mapping):
             raise RichValueError("Table", row, "without columns=[…] each row must be a dict")
         columns.update(dict.fromkeys(map(str, row)))
-    return list(columns), [
-        [{str(k): v for k, v in row.items()}.get(name) for name in columns] for row in data
-    ]
+    named = ({str(key): cell for key, cell in row.items()} for row in data)
+    return list(columns), [[row.get(name) for name in columns] for row in named]
 
 
 def _as_array(kind: str, values: Any) -> Any:

@@ -30,7 +30,7 @@ def test_a_project_is_found_by_its_directory_and_by_its_name(
     shelf = Shelf(root)
     for name in (path.parent.name, "My project/1"):
         assert [run.name for run in shelf.runs(name)] == ["one"]
-    assert shelf.view("My-project-1", path.name).name == "one"
+    assert shelf.view(path.parent.name, path.name).name == "one"
     assert shelf.runs("nothing") == []
 
 
