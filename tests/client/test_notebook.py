@@ -6,9 +6,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
 from kohakuboard.reader import open_run
+from tests.reliability.processes import wait_for_writers
 
 # The kernel's own machinery, on the way down.
 pytestmark = [
@@ -49,5 +51,38 @@ def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(tmp_path
     assert len(run.series("loss").value) == 11
     assert "printed in a cell" in run.console()
     # The kernel was shut down with the second board open.
-    assert open_run(second).status in ("finished", "crashed")
+    wait_for_writers(Path(second))
+    assert open_run(second).status == "finished"
     assert open_run(second).series("a").value.tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("now", "status", "reason"), [(False, "finished", None), (True, "crashed", "killed by SIGKILL")]
+)
+def test_a_kernel_that_is_restarted_ends_its_run_and_can_continue_it(
+    tmp_path: Path, now: bool, status: str, reason: str | None
+) -> None:
+    """Restarted from the menu, a kernel ends by itself; one that hangs is killed."""
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path))
+    try:
+        client = manager.blocking_client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        cell = (
+            "from kohakuboard import Board\n"
+            "board = Board('notebook', base_dir='runs', run_id='notebook')\n"
+            "board.log(a=1.0)"
+        )
+        assert client.execute_interactive(cell, timeout=60)["content"]["status"] == "ok"
+        run = tmp_path / "runs" / "default" / "notebook"
+        manager.restart_kernel(now=now)
+        wait_for_writers(run)
+        assert (open_run(run).status, open_run(run).error) == (status, reason)
+        client.wait_for_ready(timeout=60)
+        assert client.execute_interactive(cell + "\nboard.finish()", timeout=60)["content"]["status"] == "ok"
+        client.stop_channels()
+    finally:
+        manager.shutdown_kernel(now=True)
+    assert open_run(run).status == "finished"
+    assert open_run(run).series("a").value.tolist() == [1.0, 1.0]

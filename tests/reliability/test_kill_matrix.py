@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
-from _pytest.mark import ParameterSet
 from PIL import Image
 
 from kohakuboard.reader import Run, open_run
@@ -133,7 +133,7 @@ def check(victim: Victim, status: set[str]) -> tuple[Run, int]:
     return run, count
 
 
-def _kills() -> Iterator[ParameterSet]:
+def _kills() -> Iterator[Any]:
     for (i, moment), (j, target) in product(enumerate(MOMENTS), enumerate(TARGETS)):
         for number in range(LONG_ROUNDS + 1):
             short = number == 0 and (i + j) % 2 == 0

@@ -26,14 +26,15 @@ __all__ = ["FINISHING", "LOGGING", "OVER", "STARTING", "TABLE_ROWS", "Victim"]
 STARTING, LOGGING, FINISHING, OVER = range(4)
 WORDS = 4
 PACE = 1000
+BURST, BURST_PAUSE_S = 20_000, 0.1
 TABLE_ROWS = 3
 
 
 class Victim:
     """Start a trainer that logs to the run "victim" below `root`, from step `start` on.
 
-    `paced`: PACE calls a second instead of as fast as it can. `rich_every`: every so many steps a histogram, a picture
-    and a table go with the scalars; 0 for never. `forked`: a child of it logs as well.
+    `paced`: PACE calls a second; otherwise bursts of BURST calls, as fast as it can. `rich_every`: every so many steps
+    a histogram, a picture and a table go with the scalars; 0 for never. `forked`: a child of it logs as well.
     """
 
     def __init__(
@@ -119,6 +120,8 @@ def main(root: str, shared: str, start: int, paced: int, rich_every: int, forked
         _log_in_child(board, words, parent)
     step, began = start, time.perf_counter()
     while not words[2]:
+        if not paced and step % BURST == 0:
+            time.sleep(BURST_PAUSE_S)
         while paced and time.perf_counter() < began + (step - start) / PACE:
             time.sleep(0.0005)
         values = {"loss": 1 / (step + 1), "acc": step}
