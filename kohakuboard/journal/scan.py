@@ -31,7 +31,8 @@ class ShardCursor:
     """Read a shard from its first segment that is still there, and go on from call to call.
 
     `identity` is known after the first reading of a whole header. `consumed` are segments read to their end: their
-    successor exists, so nothing will be appended to them. `damaged` are those that hold what could not be read.
+    successor exists, so nothing will be appended to them. `damaged` are those that hold what could not be read, `grown`
+    those in which the last reading found records.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -39,6 +40,7 @@ class ShardCursor:
         self.identity: ShardIdentity | None = None
         self.consumed: list[Path] = []
         self.damaged: list[Path] = []
+        self.grown: list[Path] = []
         self._segment: SegmentCursor | None = None
         self._last_seq = -1
         self._passed: set[str] = set()
@@ -47,6 +49,7 @@ class ShardCursor:
     def read(self, limit_bytes: int | None = None) -> Batch:
         """Return everything appended since the last call, or, with a limit, the segments that first reach it."""
         total = Batch()
+        self.grown = []
         while limit_bytes is None or total.n_bytes < limit_bytes:
             # Asked before reading: a segment whose successor exists then gets no more records.
             successor = self._successor(total)
@@ -76,9 +79,12 @@ class ShardCursor:
 
     def _read_segment(self, segment: SegmentCursor, total: Batch) -> bool:
         try:
-            total.extend(segment.read())
+            batch = segment.read()
         except FileNotFoundError:  # committed and deleted by the writer while we looked
             return False
+        total.extend(batch)
+        if batch.n_bytes:
+            self.grown.append(segment.path)
         self._last_seq = segment.last_seq
         return True
 

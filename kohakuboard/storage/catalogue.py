@@ -44,6 +44,7 @@ from .database import open_for_writing
 from .digest import drop_digest, write_digest
 from .shards import shard_number
 from .summary import summarise
+from .sync import fsync_directory, fsync_file
 
 __all__ = ["Catalogue", "MediaRow", "catalogue_path", "is_abandoned", "last_heartbeat_us"]
 
@@ -224,7 +225,9 @@ def catalogue_path(run: Path, host: str) -> Path:
     # Whole at every moment: another host may read it now.
     replacement = run / f"{CLAIM}.{host}"
     replacement.write_text(host)
+    fsync_file(replacement)
     os.replace(replacement, run / CLAIM)
+    fsync_directory(run)
     return path
 
 
@@ -236,6 +239,9 @@ def _claim(path: Path, host: str) -> str:
         return path.read_text()
     with open(fd, "w") as file:
         file.write(host)
+    # Lost in a power cut, it would make this host begin another database, and number its shards anew.
+    fsync_file(path)
+    fsync_directory(path.parent)
     return host
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,14 @@ def fsync_file(path: Path) -> None:
 
 
 def fsync_directory(path: Path) -> None:
-    """Wait until the names in a directory are on the disk. Windows has no such call, and needs none."""
-    if sys.platform != "win32":
+    """Wait until the names in a directory are on the disk. Windows has no such call, and needs none.
+
+    Nor have some network file systems, whose servers see to it.
+    """
+    if sys.platform == "win32":
+        return
+    try:
         fsync_file(path)
+    except OSError as exc:
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise

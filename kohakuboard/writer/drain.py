@@ -13,6 +13,7 @@ one seq, and one flush ends at a record's end, so that no call is ever in by hal
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from ..journal.directory import shard_directories, shard_identity
+from ..journal.directory import segment_paths, shard_directories, shard_identity
+from ..journal.filesystem import is_local
 from ..journal.format import ShardIdentity
 from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events
@@ -90,6 +92,7 @@ class Drain:
             self._histograms = HistogramStore(self._histograms_path)
         self._sources: dict[str, _Source] = {}
         self._retired: list[Path] = []
+        self.grown: list[Path] = []
         self.last_record_us: int | None = None
 
     def exhaust(self) -> None:
@@ -100,13 +103,20 @@ class Drain:
             self.flush()
 
     def poll(self) -> bool:
-        """Read what was appended to the journal since the last call, up to a limit; True: there is more."""
+        """Read what was appended to the journal since the last call, up to a limit; True: there is more.
+
+        `grown` are then the segments in which there was anything.
+        """
         more = False
+        self.grown = []
         for directory in shard_directories(self.run / "journal"):
             source = self._source(directory)
             if source is None:
+                if _is_headless(directory):
+                    self._clear_away(directory)
                 continue
             batch = source.cursor.read(self._read_bytes)
+            self.grown += source.cursor.grown
             if source.number < 0:
                 self._introduce(source)
             self._keep_new(source, batch)
@@ -344,6 +354,15 @@ class Drain:
         source.cursor.damaged.clear()
         source.pending = Batch()
 
+    def _clear_away(self, directory: Path) -> None:
+        """Note and set aside what a power cut left of a shard in which nothing can be read."""
+        cursor = ShardCursor(directory)
+        with self.catalogue.transaction():
+            texts = [damage.text for damage in cursor.ending()]
+            self.catalogue.add_problems(time.time_ns() // 1000, texts)
+        self._keep_aside(cursor.unreadable())
+        self._retired.append(directory)
+
     def _note_ending(self, source: _Source) -> None:
         """Note what is damaged at the end of a shard that nobody appends to any more."""
         if damage := source.cursor.ending():
@@ -364,6 +383,20 @@ def may_drain(run: Path, identity: ShardIdentity) -> bool:
     """Tell whether a shard is this host's, or of one of which nothing was heard for long."""
     own = identity.host == host_name()
     return own or is_abandoned(run, identity.host, identity.started_ns // 1000)
+
+
+def _is_headless(shard: Path) -> bool:
+    """Tell whether no segment of a shard has a header any more, and its process is gone.
+
+    A segment has its header before it has its name, but a power cut may leave the name alone. This can be told of this
+    machine's file systems only: on a network's, what is not to be seen here may be there.
+    """
+    pid = shard.name.split("-")[2:3]
+    if not segment_paths(shard) or shard_identity(shard) is not None or not is_local(shard):
+        return False
+    return not (
+        pid and re.fullmatch("[0-9a-f]{1,8}", pid[0]) and is_alive(host_name(), int(pid[0], 16), None)
+    )
 
 
 def _items(ready: list[_Source], kind: str) -> Iterator[tuple[_Source, RichItem]]:

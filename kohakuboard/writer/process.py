@@ -17,7 +17,9 @@ from ..errors import RunBusyError
 from ..journal.directory import shard_directories, shard_identity
 from ..journal.lock import FileLock
 from ..journal.process import host_name
+from ..journal.settings import settings
 from .conclusion import correct_status, wait_until_ended
+from .durability import JournalSync
 from .environment import collect_environment
 from .trainer import Trainer
 
@@ -50,7 +52,8 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
         return 0
     log.info("writer %d takes %s", os.getpid(), run)
     try:
-        _serve(run, trainer)
+        with JournalSync(run, settings().sync_every_s) as sync:
+            _serve(run, trainer, sync)
     finally:
         lock.release()
     if trainer.exiting:
@@ -76,7 +79,7 @@ def _acquire(lock: FileLock, trainer: Trainer) -> bool:
     return True
 
 
-def _serve(run: Path, trainer: Trainer) -> None:
+def _serve(run: Path, trainer: Trainer, sync: JournalSync) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
@@ -88,6 +91,7 @@ def _serve(run: Path, trainer: Trainer) -> None:
     while not over:
         over = trainer.wait(0 if drain.pending_bytes >= FLUSH_BYTES else POLL_S)
         drain.poll()
+        sync.note(drain.grown)
         now = time.monotonic()
         if not drain.has_pending:
             last_flush = max(last_flush, now) if described else last_flush
