@@ -15,6 +15,9 @@ from pathlib import Path
 
 __all__ = ["Figure", "Figures"]
 
+# Around the table of a page that has more to say.
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+
 HEADINGS = ("figure", "ours", "baseline", "ratio", "aim", "")
 
 
@@ -48,19 +51,17 @@ class Figure:
 
     def cells(self) -> tuple[str, ...]:
         """Return the row of the table."""
-        baseline = f"{_shown(self.theirs)} {self.unit}, {self.against}" if self.theirs is not None else ""
-        ratio = f"{_shown(self.ratio)} ×" if self.ratio is not None else ""
+        baseline = f"{_shown(self.theirs, self.unit)}, {self.against}" if self.theirs is not None else ""
+        ratio = _shown(self.ratio, "×") if self.ratio is not None else ""
         if self.ours is None:
             return self.name, "", self.against, "", self._aim(), f"skipped: {self.reason}"
         verdict = {True: "met", False: "MISSED", None: ""}[self.met]
-        return self.name, f"{_shown(self.ours)} {self.unit}".strip(), baseline, ratio, self._aim(), verdict
+        return self.name, _shown(self.ours, self.unit), baseline, ratio, self._aim(), verdict
 
     def _aim(self) -> str:
         unit = "×" if self.against else self.unit
         bounds = (("≤", self.at_most), ("≥", self.at_least))
-        return ", ".join(
-            f"{sign} {_shown(bound)} {unit}".strip() for sign, bound in bounds if bound is not None
-        )
+        return ", ".join(f"{sign} {_shown(bound, unit)}" for sign, bound in bounds if bound is not None)
 
 
 @dataclass
@@ -96,15 +97,18 @@ class Figures:
         return "\n".join(lines)
 
     def write(self, path: Path) -> None:
-        """Write the figures to a file: JSON if it is called .json, else the table."""
+        """Write the figures to a file: JSON if it is called .json, else the table, between its marks if it has them."""
         if path.suffix == ".json":
             rows = [{**asdict(row), "ratio": row.ratio, "met": row.met} for row in self.rows]
             path.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
-        else:
-            path.write_text(self.table() + "\n")
+            return
+        page = path.read_text() if path.exists() else ""
+        before, begin, rest = page.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        table = self.table() + "\n"
+        path.write_text(f"{before}{begin}\n{table}{end}{after}" if end else table)
 
 
-def _shown(number: float | None) -> str:
-    if number is None:
-        return ""
-    return f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+def _shown(number: float, unit: str) -> str:
+    digits = f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}"
+    return f"{digits} {unit}".strip()

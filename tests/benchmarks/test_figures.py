@@ -40,3 +40,17 @@ def test_a_table_has_a_row_for_each_figure_and_says_why_one_is_missing(tmp_path:
     assert "skipped: it is not installed" in skipped
     first, second = json.loads((tmp_path / "figures.json").read_text())
     assert (first["ratio"], first["met"], second["ours"]) == (0.5, False, None)
+
+
+def test_a_page_keeps_what_is_around_its_table(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Before\n<!-- figures -->\nan old table\n<!-- end of figures -->\nafter\n")
+    figures = Figures()
+    figures.record("files", 3, at_most=5)
+    figures.write(page)
+    first, _, heading, _, row, _, last = page.read_text().splitlines()
+    assert (first, last) == ("# Before", "after")
+    assert heading.startswith("| figure")
+    assert "≤ 5" in row
+    figures.write(page)
+    assert page.read_text().count("| figure") == 1
