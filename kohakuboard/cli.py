@@ -118,11 +118,13 @@ def open_viewer(directory: Path, host: str, port: int | None, browser: bool) -> 
 
 
 def _recover_in_background(place: _Place) -> None:
-    """Store what crashed runs left in their journals, while the pages, which need none of it, are shown already."""
+    """Store what runs left in their journals, while the pages, which need none of it, are shown already."""
     import subprocess
     import sys
 
-    if any(run.status == "crashed" and (run.path / "journal").is_dir() for run in place.runs()):
+    # A run that has ended well has a journal, too, when a full disk kept its writer from storing the rest.
+    ended = (run for run in place.runs() if run.status not in ("running", "unreadable"))
+    if any((run.path / "journal").is_dir() for run in ended):
         subprocess.Popen(
             [sys.executable, "-m", "kohakuboard", "recover", str(place.directory)],
             stdin=subprocess.DEVNULL,
@@ -172,6 +174,8 @@ def recover_runs(directory: Path) -> int:
 
 def _recover(run: Run) -> str | None:
     """Recover one run and say what came of it; None when there was nothing to do."""
+    import sqlite3
+
     from kohakuboard.writer import recover
 
     try:
@@ -180,8 +184,8 @@ def _recover(run: Run) -> str | None:
         outcome = "recovered"
     except RunBusyError:
         outcome = "has a live writer, left alone"
-    except (KohakuBoardError, OSError) as exc:
-        _complain(f"{_full_id(run)}: {exc if isinstance(exc, KohakuBoardError) else _word(exc)}", FAILED)
+    except (KohakuBoardError, OSError, sqlite3.Error) as exc:
+        _complain(f"{_full_id(run)}: {_word(exc) if isinstance(exc, OSError) else exc}", FAILED)
         return FAILURE
     click.echo(f"{_full_id(run)}: {outcome}")
     return outcome

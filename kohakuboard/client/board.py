@@ -18,6 +18,7 @@ import threading
 import traceback
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from operator import index
 from pathlib import Path
 from time import time as now
@@ -29,9 +30,11 @@ from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.settings import settings
 from ..journal.shard import Clock, Shard
+from ..journal.stage import StagingError
 from ..journal.written import open_shard
 from .console import ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
+from .drops import Drops
 from .ending import error_text, status_of, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
@@ -54,7 +57,8 @@ HIGHEST_STEP: Final = 2**63 - 1
 
 # What of a board is not another process's.
 _OF_THE_PROCESS: Final = {
-    "config", "summary", "_console", "_copies", "_finish_lock", "_late", "_pid", "_shard", "_supervisor"
+    "config", "summary", "_appending", "_console", "_copies", "_drops", "_finish_lock", "_late", "_pid", "_shard",
+    "_supervisor",
 }  # fmt: skip
 _NOBODY: Final = -1
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
@@ -83,9 +87,11 @@ class Board:
             where the file system is one of this machine, and written where it is, or may be, a network's.
         sync_every_s: How much of the log a power cut may cost, in seconds; the background writer syncs the journal
             that often. Default $KOHAKUBOARD_SYNC_EVERY_S, else 5; with 0 whenever it looks, twice a second.
+        journal_limit_bytes: What the journal of this process may take on disk while the writer is behind. Default
+            $KOHAKUBOARD_JOURNAL_LIMIT, else 4 GiB. Past it calls are dropped, and counted.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
-    Raises OSError when the directory cannot be made, SettingError when `journal` or `sync_every_s` cannot be used.
+    Raises OSError when the directory cannot be made, SettingError when one of the last three cannot be used.
 
     In a process of `multiprocessing` or a DataLoader, forked or unpickled, it logs to the same run, through a shard of
     that process, and neither starts nor ends the run: `finish` does nothing there.
@@ -105,8 +111,9 @@ class Board:
         capture_output: bool = True,
         journal: Literal["mapped", "write"] | None = None,
         sync_every_s: float | None = None,
+        journal_limit_bytes: int | None = None,
     ) -> None:
-        self._settings = settings(journal, sync_every_s)
+        self._settings = settings(journal, sync_every_s, journal_limit_bytes=journal_limit_bytes)
         given_id = _text(run_id)
         self.name = _text(name) or given_id or random_name()
         self.project = _text(project) or "default"
@@ -120,7 +127,7 @@ class Board:
         self._stepping = False
         self._next_step = 0
         self._refused: set[str] = set()
-        self._dropped = 0
+        self._drops = Drops(self.path)
         # Re-entrant: a signal handler may finish the board that is being finished.
         self._finish_lock = threading.RLock()
         self._console: ConsoleCapture | None = None
@@ -130,9 +137,9 @@ class Board:
         self._copies: Copies = CudaCopies()
         self._late = LateCalls(self._replace_shard, self._failed)
         self._write_start(name, config, tags, notes, group)
-        self._supervisor = Supervisor(self.path, shard.directory, self._settings.environment())
+        self._supervisor = Supervisor(self.path, shard.directory, self._settings.environment(), self._move_on)
         if capture_output:
-            self._console = ConsoleCapture(self.path / "console.log")
+            self._console = self._capture_console()
         # A strong reference: a board that the program lost sight of is finished all the same.
         atexit.register(self._finish_at_exit)
         _live.add(self)
@@ -196,7 +203,9 @@ class Board:
 
     def add_tags(self, *tags: str) -> None:
         """Add words to find the run by."""
-        self._write_event({"type": "tags", "add": _words(tags)})
+        words = _words(tags)
+        self._start["tags"] += words
+        self._write_event({"type": "tags", "add": words})
 
     @property
     def closed(self) -> bool:
@@ -254,13 +263,10 @@ class Board:
                 log.warning(
                     "%d calls of %s were lost: their values never came from the device", given_up, self.path
                 )
-            self._write_event({"type": "finish", "status": status, "error": error})
+            self._write_finish({"type": "finish", "status": status, "error": error})
             shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
-            if self._dropped:
-                log.warning(
-                    "%d calls of %s were dropped while its journal could not grow", self._dropped, self.path
-                )
+            self._drops.sum_up()
             atexit.unregister(self._finish_at_exit)
             _live.discard(self)
             if self._console is not None:
@@ -275,7 +281,7 @@ class Board:
             step = self._valid_step(step)
             if HIGHEST_STEP > step >= self._next_step:
                 self._next_step = step + 1
-            scalars, items = self._sort(values)
+            scalars, items = self._sort(values, step)
             if late := [name for name, value in scalars.items() if type(value) is not float]:
                 self._log_late(step, scalars, items, late)
             else:
@@ -294,10 +300,16 @@ class Board:
         now: Clock = now,
     ) -> None:
         payload = self._encoded(scalars, items) if items else None
-        if payload is not None:
-            shard.record(RICH, step, payload, now)
-        elif scalars:
-            shard.row(step, scalars, now)
+        try:
+            if payload is not None:
+                shard.record(RICH, step, payload, now)
+            elif scalars:
+                shard.row(step, scalars, now)
+        except (OSError, MemoryError) as exc:
+            self._drops.add(step, exc, calls=1)
+        else:
+            if payload is not None and self._drops.pending:
+                self._note_values(step)
 
     def _log_late(
         self, step: int, scalars: dict[str, Any], items: list[dict[str, Any]], late: list[str]
@@ -328,7 +340,7 @@ class Board:
     def _failed(self, error: Exception) -> None:
         """Note that a call could not be appended."""
         if isinstance(error, OSError):
-            self._drop(error)
+            self._drops.add(self._event_step(), error, calls=1)
         else:
             text = "".join(traceback.format_exception(error))
             self._refuse("log", f"this call could not be logged:\n{text}")
@@ -336,6 +348,12 @@ class Board:
     def _replace_shard(self, old: Any, new: Any) -> None:
         if self._shard is old:
             self._shard = new
+
+    def _note_values(self, step: int) -> None:
+        """Note large values that were dropped, once one finds room again."""
+        if not self._appending.stage.refused:
+            with suppress(OSError):
+                self._drops.note(self._appending, step)
 
     def _merged(self, metrics: Any, values: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -353,7 +371,7 @@ class Board:
                 self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
             return None
 
-    def _sort(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def _sort(self, values: Mapping[str, Any], step: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Split values into floats, or what is one on a device, and rich items, refusing the rest by name."""
         if not isinstance(values, Mapping):
             self._refuse("log", f"log() takes a dict of names and values, not {type(values).__name__}")
@@ -373,6 +391,8 @@ class Board:
                     scalars[name] = value if is_on_device(value) else to_float(value)
             except (NotAScalarError, RichValueError) as exc:
                 self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
+            except StagingError as exc:
+                self._drops.add(step, exc, values=1)
             except BoardClosedError:
                 raise
             except Exception as exc:  # noqa: BLE001  (the boundary: one bad value must not cost the others)
@@ -395,32 +415,53 @@ class Board:
             self._refused.add(key)
             log.warning("%s", message)
 
-    def _drop(self, error: OSError) -> None:
-        self._dropped += 1
-        if self._dropped == 1:
-            log.warning(
-                "the journal of %s cannot grow (%s); calls are dropped until it can, and counted",
-                self.path,
-                error,
-            )
-
     def _event(self, kind: str, changed: dict[str, Any], removed: list[str]) -> None:
         self._write_event({"type": kind, "set": changed, "remove": removed})
 
     def _write_event(self, event: dict[str, Any]) -> None:
-        step = self._step if self._stepping else min(max(self._next_step - 1, 0), HIGHEST_STEP)
         try:
-            self._shard.event(step, event)
+            self._shard.event(self._event_step(), event)
         except BoardClosedError:
             raise
-        except OSError as exc:
-            self._drop(exc)
+        except (OSError, MemoryError) as exc:
+            self._drops.hold(self._event_step(), event, exc)
         except Exception:  # noqa: BLE001  (the boundary, as in _log_each)
             self._refuse("event", f"a {event['type']} could not be noted:\n{traceback.format_exc()}")
 
     def _make_mappings(self) -> None:
         self.config = LoggedMapping(lambda changed, removed: self._event("config", changed, removed))
         self.summary = LoggedMapping(lambda changed, removed: self._event("summary", changed, removed))
+
+    def _write_finish(self, event: dict[str, Any]) -> None:
+        """Write the last events, also where the journal cannot grow any more."""
+        try:
+            self._move_on()
+            self._drops.finish(self._appending, self._event_step(), event)
+        except Exception:  # noqa: BLE001  (the boundary, as in _log_each)
+            self._refuse("finish", f"the end could not be noted:\n{traceback.format_exc()}")
+
+    def _event_step(self) -> int:
+        return self._step if self._stepping else min(max(self._next_step - 1, 0), HIGHEST_STEP)
+
+    def _move_on(self) -> None:
+        """Go on in a directory made anew, when somebody deleted that of the run."""
+        if not self._appending.directory.is_dir():
+            with suppress(OSError):
+                self._appending.move_on()
+
+    def _after_gap(self, shard: Shard, remade: bool) -> None:
+        """Write what the journal lacks: who we are, if it was deleted, and what could not be noted meanwhile."""
+        try:
+            if remade and os.getpid() == self._pid:
+                self._drops.tell_of_deletion()
+                shard.event(self._event_step(), {**self._start, "config": dict(self.config)})
+                shard.event(self._event_step(), {"type": "summary", "set": dict(self.summary), "remove": []})
+                if self._console is not None:
+                    with suppress(OSError):
+                        self._console.reopen()
+            self._drops.note(shard, self._event_step())
+        except Exception:  # noqa: BLE001  (the boundary, as in _log_each)
+            self._refuse("gap", f"a gap could not be noted:\n{traceback.format_exc()}")
 
     def _open_shard(self) -> Shard:
         shard = open_shard(
@@ -429,9 +470,12 @@ class Board:
             host=host_name(),
             parent=self._lineage,
             way=self._settings.journal,
+            limit_bytes=self._settings.journal_limit_bytes,
         )
         # Its children's shards will name it, and inherit this by a fork or in a pickle.
         self._lineage = shard.identity.shard
+        shard.on_gap = lambda remade: self._after_gap(shard, remade)
+        self._appending = shard
         return shard
 
     def _open_shard_in_child(self) -> Shard:
@@ -447,23 +491,29 @@ class Board:
         notes: str | None,
         group: str | None,
     ) -> None:
-        self._write_event(
-            {
-                "type": "start",
-                "run_id": self.id,
-                # A run that is continued keeps its name, unless another is given.
-                "name": _text(given_name),
-                "default_name": self.name,
-                "project": self.project,
-                "group": _text(group),
-                "notes": _text(notes),
-                "tags": _words([] if tags is None else tags),
-                "config": self.config.preset(config or {}),
-                "process": plain(
-                    {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
-                ),
-            }
-        )
+        self._start: dict[str, Any] = {
+            "type": "start",
+            "run_id": self.id,
+            # A run that is continued keeps its name, unless another is given.
+            "name": _text(given_name),
+            "default_name": self.name,
+            "project": self.project,
+            "group": _text(group),
+            "notes": _text(notes),
+            "tags": _words([] if tags is None else tags),
+            "config": self.config.preset(config or {}),
+            "process": plain(
+                {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
+            ),
+        }
+        self._write_event(self._start)
+
+    def _capture_console(self) -> ConsoleCapture | None:
+        try:
+            return ConsoleCapture(self.path / "console.log")
+        except OSError as exc:
+            self._refuse("console", f"what is printed is not copied to {self.path}: {exc}")
+            return None
 
     def _await_writer(self, timeout_s: float, exiting: bool) -> None:
         def waiting() -> None:
@@ -471,6 +521,12 @@ class Board:
 
         if not self._supervisor.finish(timeout_s, waiting, exiting=exiting):
             _say(f"{self.name}: the writer goes on in the background; the run can be opened meanwhile")
+        elif self._supervisor.gave_up:
+            log.warning(
+                "what was logged to %s is safe in its journal and could not be stored (writer.log there says why); "
+                "`kobo recover` stores it later",
+                self.path,
+            )
 
     def _finish_at_exit(self) -> None:
         error = uncaught_error()
@@ -482,6 +538,7 @@ class Board:
         self._finish_lock = threading.RLock()
         # What is on its way from a device is the parent's.
         self._late = LateCalls(self._replace_shard, self._failed)
+        self._drops = Drops(self.path)
         if not self.closed:
             self._shard = ForkedShard(self._open_shard_in_child, self._replace_shard)
         if self._pid != _NOBODY:
@@ -494,6 +551,7 @@ class Board:
         self._finish_lock = threading.RLock()
         self._console = None
         self._copies = CudaCopies()
+        self._drops = Drops(self.path)
         self._late = LateCalls(self._replace_shard, self._failed)
         self._shard = (
             ClosedShard(self.name) if closed else ForkedShard(self._open_shard_in_child, self._replace_shard)

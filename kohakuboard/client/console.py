@@ -21,6 +21,19 @@ class _Copy:
 
     def __init__(self, path: Path) -> None:
         self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._missing_bytes = 0
+
+    def write(self, text: str) -> None:
+        """Append text. What a full disk does not take is left out, and the file says so when there is room again."""
+        data = text.encode("utf-8", "replace")
+        try:
+            if self._missing_bytes:
+                note = f"\n[kohakuboard: {self._missing_bytes} bytes of output are missing here]\n"
+                os.write(self.fd, note.encode())
+                self._missing_bytes = 0
+            self._missing_bytes = len(data) - os.write(self.fd, data)
+        except OSError:
+            self._missing_bytes += len(data)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         if (fd := getattr(self, "fd", -1)) >= 0:
@@ -44,10 +57,7 @@ class _Tee(io.TextIOBase):
         written = self._stream.write(text)
         copy = self._copy  # held here while it is written to
         if copy is not None:
-            try:
-                os.write(copy.fd, text.encode("utf-8", "replace"))
-            except OSError:
-                self._copy = None  # a full disk ends the copy, never the print
+            copy.write(text)
         return written
 
     def flush(self) -> None:
@@ -55,6 +65,11 @@ class _Tee(io.TextIOBase):
 
     def detach_file(self) -> None:
         self._copy = None
+
+    def attach_file(self, copy: _Copy) -> None:
+        """Go on in another file, unless the copy has ended."""
+        if self._copy is not None:
+            self._copy = copy
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -88,6 +103,7 @@ class ConsoleCapture:
     """Put a tee in place of sys.stdout and sys.stderr until `stop`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         copy = _Copy(path)
         self._originals = tuple(
             _live_stream(stream) if stream is not None else None for stream in (sys.stdout, sys.stderr)
@@ -96,6 +112,13 @@ class ConsoleCapture:
         sys.stdout, sys.stderr = (
             tee or original for tee, original in zip(self._tees, self._originals, strict=True)
         )
+
+    def reopen(self) -> None:
+        """Go on in a new file, where the old one was deleted. Raises OSError when it cannot be made."""
+        copy = _Copy(self._path)
+        for tee in self._tees:
+            if tee is not None:
+                tee.attach_file(copy)
 
     def stop(self) -> None:
         """Put the streams back, unless somebody wrapped them meanwhile; then the copy merely ends."""

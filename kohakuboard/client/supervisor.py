@@ -14,10 +14,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
+
+from ..journal.process import HELD_EXIT_CODE
 
 __all__ = ["Supervisor", "writer_environment"]
 
@@ -59,12 +61,22 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
+def _writer_log(run_directory: Path) -> IO[bytes]:
+    """Open writer.log, or nothing at all: a full or read-only disk must not keep a writer from its work."""
+    try:
+        return open(run_directory / "writer.log", "ab")
+    except FileNotFoundError:
+        raise  # the run is gone
+    except OSError:
+        return open(os.devnull, "ab")
+
+
 def start_writer(run_directory: Path, settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a writer for a run; returns within a few milliseconds. Its stdin is the pipe described above.
 
     `settings` are variables for its environment.
     """
-    with open(run_directory / "writer.log", "ab") as output, _own_pidfd() as pidfds:
+    with _writer_log(run_directory) as output, _own_pidfd() as pidfds:
         trainer = [str(number) for number in (os.getpid(), *pidfds)]
         return subprocess.Popen(
             [sys.executable, "-m", "kohakuboard.writer", str(run_directory), *trainer],
@@ -97,22 +109,44 @@ class Supervisor:
     """Keep a writer running for a run until it has written everything.
 
     A daemon thread waits for the writer's end, which costs nothing, and starts another one after a crash; the pause
-    between two starts doubles up to LONGEST_BACKOFF_S. `shard` is the directory that the writer removes at the end,
-    `settings` are variables for its environment.
+    between two starts doubles up to LONGEST_BACKOFF_S.
+
+    Args:
+        run_directory: Of the run.
+        shard: The directory that the writer removes at the end.
+        settings: Variables for the writer's environment.
+        on_deleted: Called when there is no run directory any more, to make it again.
+
     """
 
-    def __init__(self, run_directory: Path, shard: Path, settings: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        run_directory: Path,
+        shard: Path,
+        settings: Mapping[str, str],
+        on_deleted: Callable[[], None] = lambda: None,
+    ) -> None:
         self._run_directory = run_directory
         self._shard = shard
         self._settings = settings
+        self._on_deleted = on_deleted
+        self._failure = ""
+        self._warned = False
+        self.gave_up = False
         self._finishing = threading.Event()
         self._abandoned = threading.Event()
         self._farewell = b"f"
         self._lock = threading.Lock()
         self._writer: subprocess.Popen[bytes] | None = None
         self._start()
-        self._thread = threading.Thread(target=self._watch, name="kohakuboard-supervisor", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._watch, name="kohakuboard-supervisor", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as exc:  # there is no room for another thread
+            self._thread = None
+            log.warning("nobody watches the background writer of %s (%s)", run_directory, exc)
 
     @property
     def writer_pid(self) -> int | None:
@@ -155,7 +189,7 @@ class Supervisor:
             self._writer = start_writer(self._run_directory, self._settings)
         except OSError as exc:
             self._writer = None
-            log.warning("the background writer could not be started (%s); it is tried again later", exc)
+            self._failure = f"it cannot be started: {exc}"
 
     def _watch(self) -> None:
         deaths, backoff_s = 0, FIRST_BACKOFF_S
@@ -164,28 +198,37 @@ class Supervisor:
             returncode = _exit_code(self._writer) if self._writer is not None else None
             if returncode == 0 or self._abandoned.is_set() or self._is_all_written():
                 return
+            if self._writer is not None:
+                self._failure = f"it keeps ending, the last time with exit code {returncode}"
             quick = time.monotonic() - started < QUICK_DEATH_S
             deaths, backoff_s = (
                 (deaths + 1, min(backoff_s * 2, LONGEST_BACKOFF_S)) if quick else (1, FIRST_BACKOFF_S)
             )
+            self._warned = self._warned and quick
             if deaths == WARN_AFTER_DEATHS:
-                self._warn(returncode)
-            if self._finishing.is_set() and deaths > WARN_AFTER_DEATHS:
+                self._warn()
+            if self._finishing.is_set() and (returncode == HELD_EXIT_CODE or deaths > WARN_AFTER_DEATHS):
+                self.gave_up = True
                 return
             # Whoever finishes the board ends the pause, which may be a long one; the short ones after that are kept.
             (self._abandoned if self._finishing.is_set() else self._finishing).wait(backoff_s / 2)
+            if not self._run_directory.is_dir() and not self._finishing.is_set():
+                self._on_deleted()
             self._restart()
 
     def _wait(self, timeout_s: float) -> bool:
         """Wait for the writer's end, at the trainer's exit for the shard's; True when it came."""
+        thread = self._thread
+        if thread is None:
+            return False
         if self._farewell == b"f":
-            self._thread.join(timeout_s)
-            return not self._thread.is_alive()
+            thread.join(timeout_s)
+            return not thread.is_alive()
         deadline = time.monotonic() + timeout_s
-        while self._thread.is_alive() and self._shard.exists():
+        while thread.is_alive() and self._shard.exists():
             if time.monotonic() >= deadline:
                 return False
-            self._thread.join(0.005)
+            thread.join(0.005)
         return True
 
     def _take_leave(self) -> None:
@@ -209,12 +252,15 @@ class Supervisor:
             if self._finishing.is_set():
                 self._take_leave()
 
-    def _warn(self, returncode: int | None) -> None:
+    def _warn(self) -> None:
+        if self._warned:
+            return
+        self._warned = True
         log.warning(
-            "the background writer of %s keeps ending (exit code %s; its words are in writer.log there); everything "
-            "logged is safe in the journal, and `kobo recover` writes it later",
+            "the background writer of %s is not at work (%s; its words are in writer.log there); everything logged "
+            "is safe in the journal, another writer is tried again and again, and `kobo recover` stores it later",
             self._run_directory,
-            returncode,
+            self._failure,
         )
 
 

@@ -41,6 +41,10 @@ class FileLock:
         self._fd = fd
         return True
 
+    def is_in_place(self) -> bool:
+        """Tell whether the lock that is held is still the run's: it is not when the run was deleted."""
+        return self._fd is not None and os.fstat(self._fd).st_nlink > 0 and self._path.exists()
+
     def release(self) -> None:
         """Give the lock back."""
         if self._fd is not None:

@@ -7,10 +7,20 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["STALE_HEARTBEAT_S", "host_name", "is_alive", "process_start_mark", "stat_fields"]
+__all__ = [
+    "HELD_EXIT_CODE",
+    "STALE_HEARTBEAT_S",
+    "host_name",
+    "is_alive",
+    "process_start_mark",
+    "stat_fields",
+]
 
 # A writer notes every 10 s in run.db that it lives, which is all that another machine can know.
 STALE_HEARTBEAT_S: Final = 60.0
+
+# How a writer ends whose trainer has ended, too, and that something such as a full disk keeps from storing the rest.
+HELD_EXIT_CODE: Final = 75
 
 
 def host_name() -> str:

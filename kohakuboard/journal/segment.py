@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from .format import HEADER_BYTES, SegmentHeader, encode_header
@@ -73,7 +74,9 @@ class Segment:
             self.bytes[:HEADER_BYTES] = encode_header(header)
             give_name(nameless, path)
         except BaseException:
-            nameless.unlink(missing_ok=True)
+            # Somebody may have deleted the directory meanwhile.
+            with suppress(OSError):
+                nameless.unlink()
             raise
         finally:
             os.close(fd)

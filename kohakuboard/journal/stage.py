@@ -6,44 +6,75 @@ A staged file is whole before the record that names it is appended; one without 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
-__all__ = ["INLINE_BYTES", "STAGED_SUFFIX", "Stage"]
+from .room import Room
+
+__all__ = ["INLINE_BYTES", "STAGED_SUFFIX", "Stage", "StagingError"]
 
 INLINE_BYTES: Final = 64 * 1024
 STAGED_SUFFIX: Final = ".staged"
+RETRY_AFTER_S: Final = 1.0
+
+
+class StagingError(OSError):
+    """Say that there is no room for a staged file, or that it cannot be written."""
 
 
 class Stage:
-    """Put large bytes and files into a shard's directory, out of the way of the segments."""
+    """Put large bytes and files into a shard's directory, out of the way of the segments.
 
-    def __init__(self, directory: Path) -> None:
+    Raises StagingError when one does not fit; nothing is left of it, and `refused` stays set until one does. Where the
+    journal's limit is reached, the directory is looked at once in RETRY_AFTER_S.
+    """
+
+    def __init__(self, directory: Path, room: Room | None = None) -> None:
         self._directory = directory
+        self._room = room or Room(directory)
         self._numbers = itertools.count()
+        self.refused = False
+        self._refusal = ""
+        self._retry_at = 0.0
 
     def data(self, data: bytes | memoryview) -> dict[str, Any]:
         """Return what stands for the bytes in a record: themselves, or the name of a staged file."""
         if len(data) <= INLINE_BYTES:
             return {"data": bytes(data)}
-        path = self._next_path()
-        try:
-            path.write_bytes(data)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return {"staged": path.name}
+        return self._staged(len(data), lambda file: file.write(data))
 
     def file(self, source: Path) -> dict[str, Any]:
         """Copy a file aside, so that what the user does to it later changes nothing."""
-        path = self._next_path()
+        with open(source, "rb") as original:
+            size = os.fstat(original.fileno()).st_size
+            return self._staged(size, lambda file: shutil.copyfileobj(original, file))
+
+    def _staged(self, size: int, write: Callable[[IO[bytes]], object]) -> dict[str, Any]:
+        path = self._directory / f"{next(self._numbers):08d}{STAGED_SUFFIX}"
         try:
-            shutil.copyfile(source, path)
-        except BaseException:
-            path.unlink(missing_ok=True)
+            self._take(size)
+            with open(path, "wb") as file:
+                write(file)
+        except BaseException as exc:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            self.refused = True
+            if isinstance(exc, OSError):
+                raise StagingError(*exc.args) from exc
             raise
+        self.refused = False
         return {"staged": path.name}
 
-    def _next_path(self) -> Path:
-        return self._directory / f"{next(self._numbers):08d}{STAGED_SUFFIX}"
+    def _take(self, size: int) -> None:
+        if time.monotonic() < self._retry_at:
+            raise OSError(self._refusal)
+        try:
+            self._room.take_staged(size)
+        except OSError as exc:
+            self._refusal, self._retry_at = str(exc), time.monotonic() + RETRY_AFTER_S
+            raise

@@ -1,8 +1,9 @@
 """The journal where mapping is not safe: the same records, each put into its segment by one `write`.
 
-For network file systems and FUSE. A segment grows with what is written to it and has no space reserved: zeros would
-be sent over the network, and the server could not promise room for what replaces them. When `row` returns, the record
-is where the kernel takes over, so a SIGKILL loses nothing; how soon the server has it is the writer's fsync.
+For network file systems and FUSE, and for those that copy on write (see filesystem). A segment grows with what is
+written to it and has no space reserved: zeros would be sent over the network, and the server could not promise room
+for what replaces them. When `row` returns, the record is where the kernel takes over, so a SIGKILL loses nothing; how
+soon the server has it is the writer's fsync.
 
 A lock serves the threads, which a fork copies held: but a forked board opens a shard of its own. A signal handler that
 logs comes in while its own thread holds the lock. So a record waits in `_unwritten` from the moment it has its place,
@@ -23,8 +24,9 @@ from time import time as now
 from typing import Any, Final
 from zlib import crc32
 
-from .filesystem import MAPPED, may_map
+from .filesystem import MAPPED, may_map_segments
 from .format import HEADER_BYTES, RECORD, RECORD_BYTES, SegmentHeader, align, encode_header
+from .room import JOURNAL_LIMIT_BYTES
 from .segment import NAMELESS_SUFFIX, give_name
 from .shard import Clock, Shard, _Shape
 
@@ -35,11 +37,18 @@ _REST: Final = struct.Struct("<IQqqd")
 
 
 def open_shard(
-    journal: Path, *, rank: int, host: str, parent: str | None = None, way: str | None = None
+    journal: Path,
+    *,
+    rank: int,
+    host: str,
+    parent: str | None = None,
+    way: str | None = None,
+    limit_bytes: int = JOURNAL_LIMIT_BYTES,
 ) -> Shard:
     """Make a shard in a journal, mapped or written as `way` says, or as the file system allows."""
-    mapped = way == MAPPED if way else may_map(journal)
-    return (Shard if mapped else WrittenShard)(journal, rank=rank, host=host, parent=parent)
+    mapped = way == MAPPED if way else may_map_segments(journal)
+    kind = Shard if mapped else WrittenShard
+    return kind(journal, rank=rank, host=host, parent=parent, limit_bytes=limit_bytes)
 
 
 class SegmentFile:
@@ -59,7 +68,8 @@ class SegmentFile:
             self.write(0, encode_header(header._replace(size=0)))
             give_name(nameless, path)
         except BaseException:
-            nameless.unlink(missing_ok=True)
+            with suppress(OSError):
+                nameless.unlink()
             raise
 
     def __del__(self) -> None:
@@ -96,11 +106,19 @@ class WrittenShard(Shard):
         rank: int,
         host: str,
         parent: str | None = None,
+        limit_bytes: int = JOURNAL_LIMIT_BYTES,
         segment_bytes: int | None = None,
     ) -> None:
         self._unwritten: tuple[tuple[SegmentFile, int, bytes], ...] = ()
         self._retired: Any = None
-        super().__init__(journal, rank=rank, host=host, parent=parent, segment_bytes=segment_bytes)
+        super().__init__(
+            journal,
+            rank=rank,
+            host=host,
+            parent=parent,
+            limit_bytes=limit_bytes,
+            segment_bytes=segment_bytes,
+        )
 
     def row(self, step: int, values: Mapping[str, float], now: Clock = now) -> None:
         """Append one row of scalars; raises what Shard.row raises."""
@@ -129,8 +147,16 @@ class WrittenShard(Shard):
             super().close()
 
     def _append(
-        self, tag: int, step: int, payload: bytes, now: Clock = now, *, room_behind: int = 0
+        self,
+        tag: int,
+        step: int,
+        payload: bytes,
+        now: Clock = now,
+        *,
+        room_behind: int = 0,
+        reach: int = 0,
     ) -> dict[tuple[str, ...], _Shape]:
+        # `reach` is of no use here: nothing is reserved for last words.
         length = RECORD_BYTES + len(payload)
         size = align(length)
         with self._lock:

@@ -192,8 +192,8 @@ class Run:
 
     @property
     def problems(self) -> list[str]:
-        """Return damage that was found, in words, each once."""
-        found = self._tail.damage(over=self.status != "running")
+        """Return what is missing or damaged, in words, each once: calls that were dropped, damage that was found."""
+        found = [*self._tail.losses(), *self._tail.damage(over=self.status != "running")]
         return list(dict.fromkeys([*self._snapshot.problems, *found]))
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..journal.directory import shard_directories
 from ..journal.format import ShardIdentity
+from ..journal.losses import loss_text
 from ..journal.process import is_alive
 from ..journal.scan import Batch, Column, Damage, Event, ShardCursor, merge_events
 from ..storage.overview import ShardOrigin
@@ -70,6 +71,10 @@ class Tail:
         How the last segment of a shard ends is looked at when its process is gone: before that it is being written to.
         """
         return [damage.text for shard in self._shards.values() for damage in shard.damage(over=over)]
+
+    def losses(self) -> list[str]:
+        """Return what was dropped, in words."""
+        return [loss_text(event.body) for event, _ in self.events() if event.body["type"] == "dropped"]
 
     def events(self) -> list[tuple[Event, ShardIdentity]]:
         """Return the events in the order of their time, each with who wrote it."""

@@ -93,7 +93,8 @@ def _connect_in_place(path: Path) -> sqlite3.Connection | None:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as exc:
         connection.close()
-        if "open" in str(exc) or "readonly" in str(exc):
+        # On a full disk shared memory can be neither made nor grown: "disk I/O error".
+        if any(word in str(exc) for word in ("open", "readonly", "disk")):
             return None
         raise
     except BaseException:

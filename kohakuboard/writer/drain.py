@@ -26,6 +26,7 @@ import numpy as np
 from ..journal.directory import segment_paths, shard_directories, shard_identity
 from ..journal.filesystem import is_local
 from ..journal.format import ShardIdentity
+from ..journal.losses import loss_text
 from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events
 from ..journal.stage import STAGED_SUFFIX
@@ -115,12 +116,15 @@ class Drain:
                 if _is_headless(directory):
                     self._clear_away(directory)
                 continue
-            batch = source.cursor.read(self._read_bytes)
+            room = self._read_bytes - self.pending_bytes
+            if room <= 0:
+                return True
+            batch = source.cursor.read(room)
             self.grown += source.cursor.grown
             if source.number < 0:
                 self._introduce(source)
             self._keep_new(source, batch)
-            more = more or batch.n_bytes >= self._read_bytes
+            more = more or batch.n_bytes >= room
         return more
 
     def _source(self, directory: Path) -> _Source | None:
@@ -299,6 +303,8 @@ class Drain:
             self.catalogue.set_values(body["type"], body["set"], body["remove"])
         elif body["type"] == "tags":
             self.catalogue.add_tags(body["add"])
+        elif body["type"] == "dropped":
+            self.catalogue.add_problems(event.time_us, [loss_text(body)])
         elif body["type"] == "finish":
             self._store_finish(event, source)
 

@@ -9,18 +9,19 @@ import logging
 import os
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import RunBusyError
 from ..journal.directory import shard_directories, shard_identity
 from ..journal.lock import FileLock
-from ..journal.process import host_name
+from ..journal.process import HELD_EXIT_CODE, host_name
 from ..journal.settings import settings
 from .conclusion import correct_status, wait_until_ended
 from .durability import JournalSync
 from .environment import collect_environment
+from .hold import Hold, RunDeletedError
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ HEARTBEAT_S: Final = 10.0
 HANDOVER_S: Final = 10.0
 # The kernel closes a dying process's pipes a moment before the process is gone.
 DEATH_GRACE_S: Final = 5.0
+MOST_OPEN_FILES: Final = 4096
+DELETED_EXIT_CODE: Final = 1
 
 
 def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = None) -> int:
@@ -45,21 +48,42 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
+    _allow_open_files()
     trainer = Trainer(trainer_pid, trainer_pidfd)
     lock = _writer_lock(run)
     if not _acquire(lock, trainer):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
         return 0
     log.info("writer %d takes %s", os.getpid(), run)
+    hold = Hold(trainer)
     try:
         with JournalSync(run, settings().sync_every_s) as sync:
-            _serve(run, trainer, sync)
+            stored = hold.through(lambda: _serve(run, trainer, lock, hold, sync))
+    except RunDeletedError:
+        log.warning("the run was deleted; writer %d ends", os.getpid())
+        return DELETED_EXIT_CODE
     finally:
         lock.release()
+    if not stored:
+        log.warning("the rest stays in the journal; `kobo recover` stores it")
+        return HELD_EXIT_CODE
     if trainer.exiting:
         _follow_exit(run, trainer)
     log.info("writer %d ends: the trainer %s", os.getpid(), "finished" if trainer.finished else "is gone")
     return 0
+
+
+def _allow_open_files() -> None:
+    """Undo the trainer's limit of open files, which is about files of its own."""
+    try:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_OPEN_FILES)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    except (ImportError, OSError, ValueError):
+        return  # Windows has none; elsewhere it stays as it is
 
 
 def _writer_lock(run: Path) -> FileLock:
@@ -79,17 +103,23 @@ def _acquire(lock: FileLock, trainer: Trainer) -> bool:
     return True
 
 
-def _serve(run: Path, trainer: Trainer, sync: JournalSync) -> None:
+def _serve(run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
-    drain = Drain(run, host_name())
+    with closing(Drain(run, host_name())) as drain:
+        _drain(drain, run, trainer, lock, hold, sync)
+
+
+def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync) -> None:
     last_heartbeat = -HEARTBEAT_S
     # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
     last_flush = -FLUSH_AGE_S
     described = over = False
     while not over:
         over = trainer.wait(0 if drain.pending_bytes >= FLUSH_BYTES else POLL_S)
+        if not lock.is_in_place():
+            raise RunDeletedError
         drain.poll()
         sync.note(drain.grown)
         now = time.monotonic()
@@ -97,6 +127,7 @@ def _serve(run: Path, trainer: Trainer, sync: JournalSync) -> None:
             last_flush = max(last_flush, now) if described else last_flush
         elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
             drain.flush()
+            hold.stored()
             _maintain(drain)
             last_flush = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:

@@ -633,7 +633,7 @@ def test_calls_that_find_no_room_are_counted_and_told_and_logging_goes_on_afterw
         "board = Board(base_dir=sys.argv[1], capture_output=False)\n"
         "row = {f'm{i}': 1.0 for i in range(1000)}\n"
         "hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))\n"
         "for step in range(300): board.log(row, step=step)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))\n"
         "time.sleep(1.1)\n"  # as long as the journal waits before it tries again
@@ -749,7 +749,7 @@ def test_a_writer_that_cannot_start_costs_a_warning_and_no_data(tmp_path: Path) 
          "board = Board(base_dir=sys.argv[1])\n"
          "for i in range(100): board.log(a=i)\n"
          "board.finish(timeout_s=20)", str(tmp_path / "runs")],
-        env={**os.environ, "PYTHONPATH": str(tmp_path / "broken")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path / "broken"), *sys.path])},
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert "kobo recover" in done.stderr

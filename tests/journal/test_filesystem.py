@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kohakuboard.journal.filesystem import file_system, is_local, may_map
+from kohakuboard.journal.filesystem import file_system, is_local, may_map, may_map_segments
 
 # As the kernel lists them: the root need not come first.
 TABLE = r"""
@@ -100,3 +100,11 @@ def test_the_environment_decides_over_the_file_system(tmp_path: Path) -> None:
     # What is neither leaves it to the file system: /proc is none that is known to be local.
     assert not may_map(Path("/proc"), {"KOHAKUBOARD_JOURNAL": "fast"})
     assert not may_map(Path("/proc"), {})
+
+
+def test_segments_are_not_mapped_where_allocated_blocks_need_room_again(table: Path) -> None:
+    """A store to a mapped segment ended training with SIGBUS on a btrfs that was full."""
+    assert not may_map_segments(Path("/deep/run"), {}, table)
+    assert may_map_segments(Path("/home/me/scratch/run"), {}, table)
+    assert may_map_segments(Path("/deep/run"), {"KOHAKUBOARD_JOURNAL": "mapped"}, table)
+    assert not may_map_segments(Path("/home/me/scratch/run"), {"KOHAKUBOARD_JOURNAL": "write"}, table)

@@ -231,7 +231,7 @@ def test_no_room_for_a_segment_is_an_error_and_logging_goes_on_when_there_is_roo
     monkeypatch.setattr(shard_module, "RETRY_AFTER_S", 0.0)
     row = {f"m{i}": 1.0 for i in range(1000)}
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     written = 0
     try:
         while written < 1000:
