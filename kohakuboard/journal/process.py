@@ -13,7 +13,6 @@ __all__ = [
     "host_name",
     "is_alive",
     "process_start_mark",
-    "stat_fields",
 ]
 
 # A writer notes every 10 s in run.db that it lives, which is all that another machine can know.
@@ -32,7 +31,7 @@ def host_name() -> str:
 
 def process_start_mark(pid: int) -> int | None:
     """Return the kernel's start time of a process in clock ticks since boot; None where that cannot be known."""
-    fields = stat_fields(pid)
+    fields = _stat_fields(pid)
     return int(fields[19]) if fields else None
 
 
@@ -47,13 +46,13 @@ def is_alive(host: str | None, pid: int | None, start_mark: int | None) -> bool 
         return False
     if sys.platform == "win32":
         return _is_alive_on_windows(pid)
-    fields = stat_fields(pid)
+    fields = _stat_fields(pid)
     if fields:
         return fields[0] not in ("Z", "X") and (start_mark is None or int(fields[19]) == start_mark)
     return not Path("/proc/self/stat").exists() and _answers(pid)
 
 
-def stat_fields(pid: int) -> list[str]:
+def _stat_fields(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat from the state on; empty where there are none."""
     try:
         # A process may be called anything, in any encoding.

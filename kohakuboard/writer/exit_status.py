@@ -25,7 +25,7 @@ import sys
 import time
 from typing import Final, NamedTuple
 
-from ..journal.process import host_name, is_alive, process_start_mark, stat_fields
+from ..journal.process import host_name, is_alive, process_start_mark
 
 __all__ = ["Ending", "ProcessWatch", "ending_of"]
 
@@ -33,7 +33,7 @@ _PIDFD_GET_INFO: Final = 3 << 30 | 64 << 16 | 0xFF << 8 | 11
 _PIDFD_INFO_EXIT: Final = 1 << 3
 _PIDFD_INFO: Final = struct.Struct("<QQ3I8Ii")
 # Of /proc/<pid>/stat, counted from the state on.
-_STATE, _FLAGS, _START, _EXIT_CODE = 0, 6, 19, 49
+_STATE, _FLAGS, _EXIT_CODE = 0, 6, 49
 _PF_EXITING: Final = 0x4
 # Signals by which people, schedulers and terminals ask a program to end.
 _REQUESTS: Final = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
@@ -66,10 +66,18 @@ def ending_of(wait_status: int, *, out_of_memory: bool = False) -> Ending:
 
 
 class ProcessWatch:
-    """Watch a process of this machine, by its number and, where there is one, a pidfd."""
+    """Watch a process of this machine, by its number and, where there is one, a pidfd.
+
+    Made for the one process that a writer watches: what it opens stays open.
+    """
 
     def __init__(self, pid: int, pidfd: int | None = None) -> None:
         self.pid = pid
+        try:
+            # Opened now: it is of no later process of that number, and every microsecond will count.
+            self._stat: int | None = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+        except OSError:
+            self._stat = None
         self._pidfd = pidfd
         self._start = process_start_mark(pid)
         self._wait_status: int | None = None
@@ -110,10 +118,16 @@ class ProcessWatch:
         return exit_code if mask & _PIDFD_INFO_EXIT else None
 
     def _ask_proc(self) -> int | None:
-        fields = stat_fields(self.pid)
-        if len(fields) <= _EXIT_CODE or int(fields[_START]) != self._start:
+        if self._stat is None:
             return None
-        ending = fields[_STATE] in ("Z", "X") or int(fields[_FLAGS]) & _PF_EXITING
+        try:
+            stat = os.pread(self._stat, 4096, 0)
+        except OSError:  # reaped
+            return None
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        if len(fields) <= _EXIT_CODE:
+            return None
+        ending = fields[_STATE] in (b"Z", b"X") or int(fields[_FLAGS]) & _PF_EXITING
         return int(fields[_EXIT_CODE]) if ending else None
 
 

@@ -46,10 +46,11 @@ DELETED_EXIT_CODE: Final = 1
 def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = None) -> int:
     """Serve one run until its trainer is done; return the exit code."""
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    # Before this thread steps back: the one that hears of the trainer's end has to look before the trainer is reaped.
+    trainer = Trainer(trainer_pid, trainer_pidfd)
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
     _allow_open_files()
-    trainer = Trainer(trainer_pid, trainer_pidfd)
     lock = _writer_lock(run)
     if not _acquire(lock, trainer):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")

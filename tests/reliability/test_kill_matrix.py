@@ -145,7 +145,13 @@ def test_no_kill_loses_or_doubles_a_call(tmp_path: Path, moment: str, target: st
     random = Random(f"{moment} {target} {round_}")
     paced = moment not in BURSTS and random.random() < 0.5
     rich_every = random.choice([0, 10 if paced else 500])
-    victim = Victim(tmp_path / "runs", paced=paced, rich_every=rich_every, forked=target == "group")
+    victim = Victim(
+        tmp_path / "runs",
+        paced=paced,
+        rich_every=rich_every,
+        forked=target == "group",
+        at_exit=moment == "finish" and random.random() < 0.5,
+    )
     wait_for_moment(victim, moment, random)
     phase = victim.phase
     victim.kill(target)

@@ -35,10 +35,18 @@ class Victim:
 
     `paced`: PACE calls a second; otherwise bursts of BURST calls, as fast as it can. `rich_every`: every so many steps
     a histogram, a picture and a table go with the scalars; 0 for never. `forked`: a child of it logs as well.
+    `at_exit`: it leaves the end to the board's exit handler.
     """
 
     def __init__(
-        self, root: Path, *, start: int = 0, paced: bool = True, rich_every: int = 0, forked: bool = False
+        self,
+        root: Path,
+        *,
+        start: int = 0,
+        paced: bool = True,
+        rich_every: int = 0,
+        forked: bool = False,
+        at_exit: bool = False,
     ) -> None:
         self.run = root / "default" / "victim"
         self.rich_every = rich_every
@@ -47,7 +55,7 @@ class Victim:
         with open(shared, "r+b") as file:
             self.words = memoryview(mmap.mmap(file.fileno(), 8 * WORDS)).cast("q")
         self.words[0] = start
-        options = [start, int(paced), rich_every, int(forked)]
+        options = [start, int(paced), rich_every, int(forked), int(at_exit)]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.reliability.victim", str(root), str(shared), *map(str, options)],
             cwd=Path(__file__).parents[2],
@@ -109,7 +117,7 @@ def _log_in_child(board: Board, words: memoryview, parent: int) -> None:
     os._exit(0)
 
 
-def main(root: str, shared: str, start: int, paced: int, rich_every: int, forked: int) -> None:
+def main(root: str, shared: str, start: int, paced: int, rich_every: int, forked: int, at_exit: int) -> None:
     """Log until told to finish."""
     with open(shared, "r+b") as file:
         words = memoryview(mmap.mmap(file.fileno(), 8 * WORDS)).cast("q")
@@ -133,8 +141,9 @@ def main(root: str, shared: str, start: int, paced: int, rich_every: int, forked
     words[1] = FINISHING
     if forked:
         os.wait()
-    board.finish()
-    words[1] = OVER
+    if not at_exit:
+        board.finish()
+        words[1] = OVER
 
 
 if __name__ == "__main__":
