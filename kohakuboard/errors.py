@@ -9,6 +9,8 @@
     ├── MetricNotFoundError   a run has no such series
     ├── DamagedSeriesError    a series was logged, and its points can no longer be read
     ├── RunBusyError          another writer holds the run
+    ├── RunExistsError        a run that must not exist does
+    ├── RunLiveError          another process logs to the run that is to be continued
     ├── SettingError          an argument of a board has a value that it cannot have
     └── RichValueError        a Histogram, Media or Table cannot be made of the value given
 
@@ -30,6 +32,8 @@ __all__ = [
     "NotARunError",
     "RichValueError",
     "RunBusyError",
+    "RunExistsError",
+    "RunLiveError",
     "RunNotFoundError",
     "SettingError",
 ]
@@ -115,6 +119,25 @@ class RunBusyError(KohakuBoardError):
     def __init__(self, path: Path) -> None:
         self.path = path
         super().__init__(f"the run at {str(path)!r} has a live writer; wait for it to end, or end it")
+
+
+class RunExistsError(KohakuBoardError):
+    """Say that a run exists where none may."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        super().__init__(
+            f"there is a run at {str(path)!r} already; choose another run_id, or continue it with resume='allow'"
+        )
+
+
+class RunLiveError(KohakuBoardError):
+    """Say that a run cannot be continued, since somebody logs to it."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        self.path = path
+        self.holder = holder
+        super().__init__(f"the run at {str(path)!r} is being logged to by {holder}; end that first")
 
 
 class SettingError(KohakuBoardError, ValueError):

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[1]
 
 # What a part of the core may import of the others; errors are everybody's.
 ALLOWED = {
-    "client": {"journal"},
+    "client": {"journal", "reader"},  # the reader for a run that is continued, and in one module: see below
     "journal": set[str](),
-    "writer": {"journal", "storage"},
+    "writer": {"journal", "storage", "reader"},  # the reader for what only it knows: what is shown of a run
     "storage": {"journal"},
     "reader": {"journal", "storage"},
 }
@@ -50,6 +50,18 @@ def test_no_part_of_the_core_imports_backwards(part: str) -> None:
         names = imported(file, f"kohakuboard.{part}")
         others = {name.split(".")[1] for name in names if name.startswith("kohakuboard.")}
         assert others <= ALLOWED[part] | ALWAYS | {part}, file
+
+
+def test_the_writer_asks_the_reader_in_one_place() -> None:
+    files = sorted((ROOT / "kohakuboard" / "writer").glob("*.py"))
+    reading = [file.name for file in files if "kohakuboard.reader" in imported(file, "kohakuboard.writer")]
+    assert reading == ["lineage.py"]
+
+
+def test_the_board_reads_nothing_but_a_run_that_it_continues() -> None:
+    files = sorted((ROOT / "kohakuboard" / "client").glob("*.py"))
+    reading = [file.name for file in files if "kohakuboard.reader" in imported(file, "kohakuboard.client")]
+    assert reading == ["takeover.py"]
 
 
 @pytest.mark.parametrize("part", ["client", "journal", "writer", "reader"])

@@ -25,7 +25,7 @@ from time import time as now
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from ..errors import BoardClosedError, InvalidStepError, RichValueError
+from ..errors import BoardClosedError, InvalidStepError, RichValueError, SettingError
 from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.settings import settings
@@ -44,6 +44,7 @@ from .records import Rich
 from .scalars import NotAScalarError, to_float
 from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
+from .takeover import Fork, Resume, Takeover, fork_of, resume_setting, take_up
 
 __all__ = ["DEFAULT_ROOT", "Board", "default_root"]
 
@@ -57,8 +58,8 @@ HIGHEST_STEP: Final = 2**63 - 1
 
 # What of a board is not another process's.
 _OF_THE_PROCESS: Final = {
-    "config", "summary", "_appending", "_console", "_copies", "_drops", "_finish_lock", "_late", "_pid", "_shard",
-    "_supervisor",
+    "config", "summary", "_appending", "_console", "_copies", "_drops", "_finish_lock", "_late", "_lock", "_pid",
+    "_shard", "_supervisor",
 }  # fmt: skip
 _NOBODY: Final = -1
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
@@ -78,7 +79,18 @@ class Board:
         project: The folder that the run is filed under.
         config: Hyperparameters, of any shape and types.
         base_dir: Root of all projects; default $KOHAKUBOARD_DIR, else ./kohakuboard.
-        run_id: Unique within the project; an existing one is continued.
+        run_id: Unique within the project; by default $KOHAKUBOARD_RUN_ID, else a new one. The processes of a
+            distributed job that are given the same one log to the same run, each as its rank.
+        resume: What to do when that run exists: "allow" continues it, "never" does not, and with "must" it has to
+            exist. Default $KOHAKUBOARD_RESUME, else "allow". A run that somebody logs to is not continued: "allow"
+            begins another one then, with a warning.
+        at_step: The step of the checkpoint that a continued run goes on from. What it had logged beyond that step is
+            superseded: kept, and no longer shown. Default: the last step, and nothing is superseded but what is
+            logged again.
+        fork_from: A run and a step, `(run_id, 1000)`: a new run begins with the points of that one up to the step. The
+            run is named by its id in the project, "project/id", or its path. Ignored when the new run exists.
+        rank: Which process of a distributed job this is; by default as torch.distributed, torchrun, Lightning, SLURM
+            or MPI say. What is shown of the run as a whole is rank 0's.
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
@@ -91,7 +103,9 @@ class Board:
             $KOHAKUBOARD_JOURNAL_LIMIT, else 4 GiB. Past it calls are dropped, and counted.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
-    Raises OSError when the directory cannot be made, SettingError when one of the last three cannot be used.
+    A run that is continued is read first, which takes a tenth of a second. Raises OSError when the directory cannot be
+    made, SettingError for an argument that cannot be used, RunNotFoundError, RunExistsError or RunLiveError when
+    `resume` or `fork_from` cannot be followed.
 
     In a process of `multiprocessing` or a DataLoader, forked or unpickled, it logs to the same run, through a shard of
     that process, and neither starts nor ends the run: `finish` does nothing there.
@@ -105,6 +119,10 @@ class Board:
         config: Mapping[str, Any] | None = None,
         base_dir: str | os.PathLike[str] | None = None,
         run_id: str | None = None,
+        resume: Resume | None = None,
+        at_step: int | None = None,
+        fork_from: tuple[str | os.PathLike[str], int] | None = None,
+        rank: int | None = None,
         tags: Sequence[str] | None = None,
         notes: str | None = None,
         group: str | None = None,
@@ -114,36 +132,61 @@ class Board:
         journal_limit_bytes: int | None = None,
     ) -> None:
         self._settings = settings(journal, sync_every_s, journal_limit_bytes=journal_limit_bytes)
-        given_id = _text(run_id)
+        given_id = _text(run_id) or _text(os.environ.get("KOHAKUBOARD_RUN_ID"))
         self.name = _text(name) or given_id or random_name()
         self.project = _text(project) or "default"
-        self.id = directory_name(given_id, "run") if given_id else new_run_id(self.name)
+        self.rank = process_rank() if rank is None else rank
+        at_step = _step_of_checkpoint(at_step) if at_step is not None else None
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
-        self.path = (root / directory_name(self.project) / self.id).absolute()
+        fork = fork_of(fork_from, root, self.project) if fork_from is not None else None
+        run_name = directory_name(given_id, "run") if given_id else new_run_id(self.name)
+        taken = take_up(
+            (root / directory_name(self.project) / run_name).absolute(),
+            rank=self.rank,
+            named=given_id is not None,
+            resume=resume_setting(resume),
+            name=self.name,
+        )
+        if taken.continued:
+            fork = None
+        self.path, self.id, self._lock = taken.path, taken.path.name, taken.lock
         self._make_mappings()
         self._pid = os.getpid()
         self._lineage: str | None = None
         self._step = 0
         self._stepping = False
-        self._next_step = 0
+        self._next_step = _step_after(taken, at_step, fork)
         self._refused: set[str] = set()
         self._drops = Drops(self.path)
         # Re-entrant: a signal handler may finish the board that is being finished.
         self._finish_lock = threading.RLock()
         self._console: ConsoleCapture | None = None
-        continued = self.path.exists()
         shard = self._open_shard()
         self._shard: Shard | ForkedShard | ClosedShard | LateCalls = shard
         self._copies: Copies = CudaCopies()
         self._late = LateCalls(self._replace_shard, self._failed)
-        self._write_start(name, config, tags, notes, group)
+        self.config.preset(taken.config)
+        self.summary.preset(taken.summary)
+        self._write_start(
+            {
+                # A run that is continued keeps its name, unless another is given.
+                "name": _text(name),
+                "group": _text(group),
+                "notes": _text(notes),
+                "tags": _words([] if tags is None else tags),
+                "config": self.config.preset(config or {}),
+                "attempt": taken.attempt,
+                "at_step": fork.step if fork is not None and at_step is None else at_step,
+                "fork_from": fork.plain() if fork is not None else None,
+            }
+        )
         self._supervisor = Supervisor(self.path, shard.directory, self._settings.environment(), self._move_on)
         if capture_output:
             self._console = self._capture_console()
         # A strong reference: a board that the program lost sight of is finished all the same.
         atexit.register(self._finish_at_exit)
         _live.add(self)
-        if not continued:
+        if not taken.continued:
             _say(f"{self.name} → {self.path}  (view: kobo open {root})")
 
     def log(
@@ -267,6 +310,8 @@ class Board:
             shard, self._shard = self._shard, ClosedShard(self.name)
             shard.close()
             self._drops.sum_up()
+            if self._lock is not None:
+                self._lock.release()
             atexit.unregister(self._finish_at_exit)
             _live.discard(self)
             if self._console is not None:
@@ -466,7 +511,7 @@ class Board:
     def _open_shard(self) -> Shard:
         shard = open_shard(
             self.path / "journal",
-            rank=process_rank(),
+            rank=self.rank,
             host=host_name(),
             parent=self._lineage,
             way=self._settings.journal,
@@ -483,28 +528,15 @@ class Board:
         os.stat(self.path)
         return self._open_shard()
 
-    def _write_start(
-        self,
-        given_name: str | None,
-        config: Mapping[str, Any] | None,
-        tags: Sequence[str] | None,
-        notes: str | None,
-        group: str | None,
-    ) -> None:
+    def _write_start(self, given: Mapping[str, Any]) -> None:
+        process = {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
         self._start: dict[str, Any] = {
             "type": "start",
             "run_id": self.id,
-            # A run that is continued keeps its name, unless another is given.
-            "name": _text(given_name),
             "default_name": self.name,
             "project": self.project,
-            "group": _text(group),
-            "notes": _text(notes),
-            "tags": _words([] if tags is None else tags),
-            "config": self.config.preset(config or {}),
-            "process": plain(
-                {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
-            ),
+            "process": plain(process),
+            **given,
         }
         self._write_event(self._start)
 
@@ -536,7 +568,9 @@ class Board:
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""
         self._finish_lock = threading.RLock()
-        # What is on its way from a device is the parent's.
+        # The run is the parent's, and so is what is on its way from a device.
+        if self._lock is not None:
+            self._lock.release()
         self._late = LateCalls(self._replace_shard, self._failed)
         self._drops = Drops(self.path)
         if not self.closed:
@@ -549,6 +583,7 @@ class Board:
         vars(self).update(state)
         self._pid = _NOBODY  # no process may end the run through it, and it has no supervisor
         self._finish_lock = threading.RLock()
+        self._lock = None
         self._console = None
         self._copies = CudaCopies()
         self._drops = Drops(self.path)
@@ -604,6 +639,24 @@ def _whole_number(value: Any) -> int | None:
         return number if not isinstance(value, str | bytes) and (number := int(value)) == value else None
     except Exception:  # noqa: BLE001  (as above)
         return None
+
+
+def _step_of_checkpoint(step: Any) -> int:
+    number = _whole_number(step)
+    if number is None or number not in INT64:
+        raise SettingError("at_step", step, "set it to the step of the checkpoint, a 64-bit integer")
+    return number
+
+
+def _step_after(taken: Takeover, at_step: int | None, fork: Fork | None) -> int:
+    """Return the first step that a board counts by itself."""
+    if at_step is not None:
+        reached = at_step
+    elif fork is not None:
+        reached = fork.step
+    else:
+        reached = taken.last_step if taken.last_step is not None else -1
+    return min(max(reached + 1, 0), HIGHEST_STEP)
 
 
 def _words(values: Any) -> list[str]:

@@ -35,6 +35,11 @@ class Column(NamedTuple):
         start = int(np.searchsorted(self.seqs, seq, side="right"))
         return self if start == 0 else self.take(slice(start, None))
 
+    def up_to(self, seq: int) -> Column:
+        """Return the points with this seq or a lower one."""
+        stop = int(np.searchsorted(self.seqs, seq, side="right"))
+        return self if stop == len(self.seqs) else self.take(slice(stop))
+
 
 class Event(NamedTuple):
     """Hold one event; `time_us` in µs since 1970 UTC."""

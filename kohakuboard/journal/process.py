@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "HEARTBEAT_S",
     "HELD_EXIT_CODE",
     "STALE_HEARTBEAT_S",
     "host_name",
@@ -15,7 +16,8 @@ __all__ = [
     "process_start_mark",
 ]
 
-# A writer notes every 10 s in run.db that it lives, which is all that another machine can know.
+# A writer notes this often in run.db that it lives, which is all that another machine can know.
+HEARTBEAT_S: Final = 10.0
 STALE_HEARTBEAT_S: Final = 60.0
 
 # How a writer ends whose trainer has ended, too, and that something such as a full disk keeps from storing the rest.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class Identity:
     error: str | None = None
     started_us: int | None = None
     ended_us: int | None = None
+    forked_from: tuple[str, int] | None = None
     rank: int | None = None  # whose word the above is: the lowest rank's
     shard: str | None = None
     beginnings: dict[str, Beginning] = field(default_factory=dict)
@@ -74,6 +76,7 @@ def describe(
         error=row.get("error"),
         started_us=row.get("started_us"),
         ended_us=row.get("ended_us"),
+        forked_from=_fork(json.loads(row.get("fork_from") or "null")),
         rank=row.get("rank"),
         shard=row.get("shard"),
         beginnings=dict(snapshot.beginnings),
@@ -146,10 +149,15 @@ def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     identity.notes = body["notes"] or identity.notes
     identity.status, identity.error, identity.ended_us = "running", None, None
     identity.started_us = identity.started_us or event.time_us
+    identity.forked_from = _fork(body.get("fork_from")) or identity.forked_from
     identity.rank, identity.shard, identity.process = writer.rank, writer.shard, process
     identity.config.update(body["config"])
     identity.environment.update(body["process"])
     _add(identity.tags, body["tags"])
+
+
+def _fork(fork: Mapping[str, Any] | None) -> tuple[str, int] | None:
+    return (fork["run"], fork["step"]) if fork else None
 
 
 def _finish(identity: Identity, event: Event, writer: ShardIdentity) -> None:

@@ -222,6 +222,17 @@ class Run:
         """Return each time that a process took the run up, in order within each rank; all of rank 0 come first."""
         return list(self._attempts)
 
+    @property
+    def forked_from(self) -> tuple[str, int] | None:
+        """Return the run ("project/id") whose points this one begins with, and up to which step."""
+        return self._identity.forked_from
+
+    @property
+    def heartbeat(self) -> datetime | None:
+        """Return when the writer of the run's machine last showed life (UTC); None when it never has."""
+        heartbeat_us = self._identity.heartbeat_us
+        return datetime.fromtimestamp(heartbeat_us / 1e6, tz=timezone.utc) if heartbeat_us else None
+
     # Data
 
     @property
@@ -238,6 +249,11 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """Return the last value of each metric, and over them what the user put into board.summary."""
         return {name: metric.last for name, metric in self.metrics.items()} | self._identity.user_summary
+
+    @property
+    def user_summary(self) -> dict[str, Any]:
+        """Return what the user put into board.summary."""
+        return dict(self._identity.user_summary)
 
     def ranks(self, name: str) -> list[int]:
         """Return the ranks that logged a metric, in ascending order; [] when none did."""
@@ -270,9 +286,9 @@ class Run:
             raise MetricNotFoundError(self.id, name, self.metrics)
         return statistics_by_step((series.step, series.value) for series in found)
 
-    def parts(self, name: str, rank: int) -> list[tuple[Attempt, Column]]:
+    def parts(self, name: str, rank: int, *, committed_only: bool = False) -> list[tuple[Attempt, Column]]:
         """Return the points of a rank that are shown, by the attempt that logged them."""
-        raw = self._raw_parts(name, rank)
+        raw = self._raw_parts(name, rank, committed_only=committed_only)
         masks = shown([(attempt.at_step, column.steps) for attempt, column in raw])
         return [
             (attempt, column if mask.all() else column.take(np.flatnonzero(mask)))
@@ -427,9 +443,14 @@ class Run:
     def _default_rank(self, name: str) -> int:
         return next(iter(self.ranks(name)), 0)
 
-    def _raw_parts(self, name: str, rank: int, number: int | None = None) -> list[tuple[Attempt, Column]]:
+    def _raw_parts(
+        self, name: str, rank: int, number: int | None = None, *, committed_only: bool = False
+    ) -> list[tuple[Attempt, Column]]:
         """Return all points of a rank, or of one attempt of it, by attempt."""
         columns = self._columns(name)
+        if committed_only:
+            committed = self._committed()
+            columns = {shard: c.up_to(committed.get(shard, -1)) for shard, c in columns.items()}
         for place, shard in enumerate(self._places()):
             if place and shard in columns:
                 named = columns[shard].seqs + (place << SEQ_BITS)

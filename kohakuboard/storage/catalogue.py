@@ -73,6 +73,7 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
             "process_start": int,
             "rank": int,
             "shard": str,
+            "fork_from": str,
         },
     ),
     "config": ("key", {"key": str, "value": str}),
@@ -400,6 +401,34 @@ class Catalogue:
         else:
             self._db.execute("DELETE FROM metrics WHERE rank = ? AND name = ?", [rank, name])
         self._note_last_step()
+
+    def keep_metric(self, rank: int, name: str) -> None:
+        """Leave a summary as it is, though it does not fit."""
+        self._db.execute("UPDATE metrics SET stale = 0 WHERE rank = ? AND name = ?", [rank, name])
+
+    def fork_to_adopt(self, shard: str) -> dict[str, Any] | None:
+        """Return what the run was forked from as long as the shard of its parent's points is not here."""
+        fork: str | None = self.run()["fork_from"]
+        if fork is None or self._db.execute("SELECT 1 FROM shards WHERE shard = ?", [shard]).fetchone():
+            return None
+        found: dict[str, Any] = json.loads(fork)
+        return found
+
+    def adopt(self, shard: str, columns: Mapping[str, Column], time_us: int) -> None:
+        """Take the points of another run for an attempt of rank 0 that came before all of this one's."""
+        started_us = min([time_us, *(attempt["started_us"] - 1 for attempt in self.attempts())])
+        highest = max((int(column.seqs[-1]) for column in columns.values()), default=-1)
+        row = {"number": shard_number(shard), "shard": shard, "rank": 0, "started_us": started_us}
+        self._db.table("shards").insert({**row, "committed_seq": highest})
+        attempt = {"shard": shard, "rank": 0, "number": 0, "status": "inherited", "started_us": started_us}
+        self._db.table("attempts").insert(attempt)
+        known = {name for (name,) in self._db.execute("SELECT name FROM metrics WHERE rank = 0")}
+        new = {name: column for name, column in columns.items() if name not in known}
+        self.merge_metrics(new, 0, shard_number(shard))
+        self._connection.executemany(
+            "UPDATE metrics SET stale = 1 WHERE rank = 0 AND name = ?",
+            [[name] for name in known & columns.keys()],
+        )
 
     def _note_last_step(self) -> None:
         self._db.execute(

@@ -12,6 +12,7 @@ one seq, and one flush ends at a record's end, so that no call is ever in by hal
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
+from .lineage import INHERITED, inherit, renew_summaries
 
 __all__ = ["Drain", "may_drain"]
 
@@ -162,6 +164,12 @@ class Drain:
             self._store_rows(ready, media, unreadable)
         for source in ready:
             self._let_go(source)
+        if fork := self.catalogue.fork_to_adopt(INHERITED):
+            inherit(self.run, self.catalogue, self._scalars, fork)
+
+    def renew_summaries(self, budget_s: float = float("inf")) -> None:
+        """Make the summaries anew that no longer fit what is shown of the run, as far as the time goes."""
+        renew_summaries(self.run, self.catalogue, budget_s)
 
     def note_endings(self, endings: Iterable[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> None:
         """Note how attempts ended whose processes are gone without a word: the attempt, and what to change of it."""
@@ -336,6 +344,7 @@ class Drain:
             started_us=known["started_us"] or event.time_us,
             rank=identity.rank,
             shard=identity.shard,
+            fork_from=json.dumps(fork) if (fork := body.get("fork_from")) else known["fork_from"],
             **ending,
             **process,
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import RunBusyError
 from ..journal.directory import shard_directories, shard_identity
 from ..journal.lock import FileLock
-from ..journal.process import HELD_EXIT_CODE, host_name
+from ..journal.process import HEARTBEAT_S, HELD_EXIT_CODE, host_name
 from ..journal.settings import settings
 from .conclusion import correct_status, wait_until_ended
 from .durability import JournalSync
@@ -34,7 +34,8 @@ log = logging.getLogger("kohakuboard.writer")
 POLL_S: Final = 0.5
 FLUSH_BYTES: Final = 4 << 20
 FLUSH_AGE_S: Final = 10.0
-HEARTBEAT_S: Final = 10.0
+# After a flush, for summaries that must be made anew. The journal waits meanwhile.
+RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
 HANDOVER_S: Final = 10.0
 # The kernel closes a dying process's pipes a moment before the process is gone.
@@ -129,6 +130,7 @@ def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold
         elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
             drain.flush()
             hold.stored()
+            drain.renew_summaries(RENEWAL_S)
             _maintain(drain)
             last_flush = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:
@@ -154,6 +156,7 @@ def _maintain(drain: Drain, *, final: bool = False) -> None:
 def _conclude(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None = None) -> None:
     """Write the true status and leave the run as it is kept."""
     ended = wait_until_ended(drain, run, grace_s, trainer)
+    drain.renew_summaries()
     if ended:
         _maintain(drain, final=True)
         drain.retire_ended_shards()
