@@ -229,7 +229,9 @@ def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[
     with ThreadPoolExecutor(1) as beside:
         values = beside.submit(lambda: flat(snapshot.take(rows, ["values"])["values"]))
         bearers = rows - keys["axis"].to_numpy()[rows]
-        points = Points(*decode_axes(keys.take(pa.array(rows)), bearers, snapshot.take), values.result())
+        points = Points(
+            *decode_axes(keys.take(pa.array(rows)), bearers, snapshot.take_again), values.result()
+        )
     shards, n = shards[order], n[order]
     heads = np.flatnonzero(np.diff(shards, prepend=shards[0] - 1))
     cuts = np.cumsum(np.add.reduceat(n, heads, dtype=np.int64))[:-1]

@@ -188,6 +188,23 @@ def test_what_was_logged_together_is_stored_with_one_axis_and_read_by_metric(tmp
         reader.refresh()
 
 
+def test_an_axis_that_is_remembered_belongs_to_its_metric_its_shard_and_its_version(tmp_path: Path) -> None:
+    store = ScalarStore(tmp_path / "scalars" / "w.lance")
+    reader = ScalarReader(tmp_path / "scalars")
+    together, apart = ["loss", "accuracy"], range(0, 300, 3)
+    for flush in range(3):
+        seqs = range(300 * flush, 300 * flush + 300)
+        columns = [column(name, seqs, shard=shard) for name in together for shard in (0, 1)]
+        store.append(
+            [*columns, column("lr", [300 * flush + seq for seq in apart])], {0: seqs[-1], 1: seqs[-1]}
+        )
+        reader.refresh()
+        for name in (*together, "lr", *together):
+            for shard, found in enumerate(reader.series(name)):
+                expected = range(seqs[-1] + 1) if name != "lr" else range(0, seqs[-1] + 1, 3)
+                assert_same(found, column(name, expected, shard=shard))
+
+
 def test_an_ended_run_keeps_its_newest_version_alone(tmp_path: Path) -> None:
     path = tmp_path / "scalars" / "w.lance"
     store = ScalarStore(path)
