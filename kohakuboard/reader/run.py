@@ -194,6 +194,7 @@ class Run:
     def problems(self) -> list[str]:
         """Return what is missing or damaged, in words, each once: calls that were dropped, damage that was found."""
         found = [*self._tail.losses(), *self._tail.damage(over=self.status != "running")]
+        found += self._stores.problems()
         return list(dict.fromkeys([*self._snapshot.problems, *found]))
 
     @property

@@ -30,6 +30,20 @@ class Stores:
         """Look for newer versions at the next reading."""
         self._scalars_stale = self._histograms_stale = True
 
+    def problems(self) -> list[str]:
+        """Return what of the datasets and of media.db is damaged, in words."""
+        from ..storage.database import is_damaged
+
+        found = ["media.db is damaged"] if is_damaged(self._run / "media.db") else []
+        paths = [
+            path for kind in ("scalars", "histograms") for path in sorted(self._run.glob(f"{kind}/*.lance"))
+        ]
+        if paths:
+            from ..storage.repair import complaints
+
+            found += [text for path in paths for text in complaints(path)]
+        return found
+
     @property
     def scalars(self) -> ScalarReader | None:
         """Return the reader of scalars, None while there are none."""

@@ -40,10 +40,10 @@ from sqlite_utils import Database
 from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
-from .database import open_for_writing
+from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
-from .summary import summarise
+from .summary import Metric, summarise
 from .sync import fsync_directory, fsync_file
 
 __all__ = ["Catalogue", "MediaRow", "catalogue_path", "is_abandoned", "last_heartbeat_us"]
@@ -277,7 +277,8 @@ class Catalogue:
         self._path = path
         drop_digest(path)
         # A commit is on disk before the journal that it came from is let go.
-        self._connection = open_for_writing(path, log=True)
+        self._connection, problem = open_or_set_aside(path, log=True)
+        self.problems = [problem] if problem else []
         self._db = Database(self._connection)
         with self._db.atomic():
             self._create()
@@ -383,6 +384,17 @@ class Catalogue:
         key = {"rank": rank, "attempt": attempt}
         rows = [asdict(summarise(name, column)) | key for name, column in columns.items()]
         self._connection.executemany(_MERGE_METRIC, rows)
+        self._note_last_step()
+
+    @property
+    def is_new(self) -> bool:
+        """Tell whether nothing was ever stored here."""
+        return self._db.execute("SELECT 1 FROM shards LIMIT 1").fetchone() is None
+
+    def restore_metrics(self, summaries: Iterable[Metric]) -> None:
+        """Take in summaries that were made of the points themselves; of which rank they are is not known any more."""
+        key = {"rank": 0, "attempt": None}
+        self._connection.executemany(_MERGE_METRIC, (asdict(metric) | key for metric in summaries))
         self._note_last_step()
 
     def stale_metrics(self) -> list[tuple[int, str, int]]:

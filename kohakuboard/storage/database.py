@@ -10,6 +10,7 @@ grows, so whoever copies first the one and then the other has a whole state, and
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import sqlite3
 import tempfile
@@ -21,13 +22,15 @@ from typing import Final
 from ..journal.filesystem import may_map
 from .sync import fsync_file
 
-__all__ = ["connect", "open_for_writing"]
+__all__ = ["connect", "is_damaged", "open_for_writing", "open_or_set_aside"]
 
 # The writer holds its lock for milliseconds; a page must not wait for whoever holds it for longer.
 LOCK_TIMEOUT_S: Final = 2.0
 WRITER_TIMEOUT_S: Final = 30.0
 # 16 MiB of log: more than an hour of flushes.
 CHECKPOINT_PAGES: Final = 4096
+# A larger database is taken for whole when it opens: to check it is to read it all.
+CHECKED_BYTES: Final = 64 << 20
 # What belongs to a database file: its write-ahead log, or what undoes a half transaction.
 COMPANIONS: Final = ("-wal", "-journal")
 
@@ -58,6 +61,57 @@ def open_for_writing(path: Path, *, log: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def open_or_set_aside(path: Path, *, log: bool = False) -> tuple[sqlite3.Connection, str | None]:
+    """Open a database as `open_for_writing` does; set one aside that is damaged, and say so in words.
+
+    It is then called `<name>.broken-<n>`, and an empty one is in its place.
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = open_for_writing(path, log=log)
+        if path.stat().st_size > CHECKED_BYTES or _is_sound(connection):
+            return connection, None
+    except (
+        sqlite3.OperationalError
+    ):  # it is locked, or the disk is full: that says nothing about the database
+        if connection is not None:
+            connection.close()
+        raise
+    except sqlite3.DatabaseError:
+        pass
+    if connection is not None:
+        connection.close()
+    aside = _set_aside(path)
+    return open_for_writing(path, log=log), f"{path.name} was damaged; it is kept as {aside}, and begun anew"
+
+
+def is_damaged(path: Path) -> bool:
+    """Tell whether a file is there and is no database that can be read."""
+    if not path.is_file():
+        return False
+    try:
+        with connect(path) as connection:
+            return path.stat().st_size <= CHECKED_BYTES and not _is_sound(connection)
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _is_sound(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] == "ok")
+
+
+def _set_aside(path: Path) -> str:
+    names = (f"{path.name}.broken-{number}" for number in itertools.count(1))
+    name = next(name for name in names if not path.with_name(name).exists())
+    for suffix in ("", "-shm", *COMPANIONS):
+        source = path.with_name(path.name + suffix)
+        if source.exists():
+            source.rename(path.with_name(name + suffix))
+    return name
 
 
 def _use_rollback_journal(connection: sqlite3.Connection) -> None:

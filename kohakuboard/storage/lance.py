@@ -31,7 +31,7 @@ import pyarrow as pa
 from lance.fragment import FragmentMetadata, LanceFragment
 from numpy.typing import NDArray
 
-from .repair import VERSIONS, manifest_name, quarantine_broken, sweep, versions
+from .repair import VERSIONS, complaints, is_untouched, manifest_name, quarantine_broken, sweep, versions
 from .sync import fsync_directory, fsync_file
 
 __all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Part", "Session", "new_session"]
@@ -87,6 +87,7 @@ class Dataset:
         self._session = new_session()
         self._commit_options: dict[str, Any] | None = None
         self._unsynced: list[Path] = []
+        self.problems: list[str] = []  # what was found damaged, and set aside
         self._handle = self._recover()
         self._cleaned = time.monotonic()
 
@@ -166,7 +167,9 @@ class Dataset:
         if not self._path.is_dir():
             return None
         sweep(self._path)
-        untouched = quarantine_broken(self._path)
+        self.problems = complaints(self._path)
+        quarantine_broken(self._path)
+        untouched = is_untouched(self._path)
         if not versions(self._path):
             return None
         handle = self._open()

@@ -14,7 +14,7 @@ from typing import Final
 
 from sqlite_utils import Database
 
-from .database import connect, open_for_writing
+from .database import connect, open_or_set_aside
 from .sync import fsync_directory, fsync_file
 
 __all__ = ["SMALL_BYTES", "MediaStore", "media_path", "read_media"]
@@ -35,8 +35,13 @@ def read_media(run: Path, digest: str, extension: str) -> bytes | None:
     database = run / "media.db"
     if not database.is_file():
         return None
-    with connect(database) as connection:
-        row = connection.execute("SELECT data FROM media WHERE hash = ?", [digest]).fetchone()
+    try:
+        with connect(database) as connection:
+            row = connection.execute("SELECT data FROM media WHERE hash = ?", [digest]).fetchone()
+    except sqlite3.DatabaseError as exc:
+        if "locked" in str(exc):
+            raise
+        return None
     return row[0] if row else None
 
 
@@ -46,7 +51,13 @@ class MediaStore:
     def __init__(self, run: Path) -> None:
         self._run = run
         self._connection: sqlite3.Connection | None = None
+        self.problems: list[str] = []
         self._unsynced: set[Path] = set()
+
+    def check(self) -> None:
+        """Set media.db aside if it is damaged; `problems` says so then."""
+        if (self._run / "media.db").exists():
+            self._database()
 
     def put(self, data: bytes, extension: str) -> str:
         """Store bytes and return their hash; in force after `flush`."""
@@ -76,7 +87,9 @@ class MediaStore:
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             # No write-ahead log: one commit a flush is rare, and a single file opens on read-only mounts.
-            connection = self._connection = open_for_writing(self._run / "media.db")
+            connection, problem = open_or_set_aside(self._run / "media.db")
+            self._connection = connection
+            self.problems += [problem] if problem else []
             Database(connection).table("media").create(
                 {"hash": str, "data": bytes}, pk="hash", if_not_exists=True
             )

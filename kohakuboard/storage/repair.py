@@ -13,7 +13,17 @@ from pathlib import Path
 
 import lance
 
-__all__ = ["VERSIONS", "is_whole", "manifest_name", "newest_whole", "quarantine_broken", "sweep", "versions"]
+__all__ = [
+    "VERSIONS",
+    "complaints",
+    "is_untouched",
+    "is_whole",
+    "manifest_name",
+    "newest_whole",
+    "quarantine_broken",
+    "sweep",
+    "versions",
+]
 
 VERSIONS = "_versions"
 QUARANTINE = "_quarantine"
@@ -66,8 +76,23 @@ def sweep(path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def quarantine_broken(path: Path) -> bool:
-    """Set aside the newest manifests until one is whole; return False if any was set aside, now or earlier.
+def complaints(path: Path) -> list[str]:
+    """Say which of the newest versions of a dataset are not whole."""
+    found = versions(path)
+    whole = newest_whole(path)
+    place = f"{path.parent.name}/{path.name}"
+    if whole is None:
+        return [f"{place}: no version of it is whole"] if found else []
+    return [f"{place}: version {version} is not whole" for version in found[: found.index(whole)]]
+
+
+def is_untouched(path: Path) -> bool:
+    """Tell whether no manifest of a dataset was ever set aside."""
+    return not (path / QUARANTINE).exists()
+
+
+def quarantine_broken(path: Path) -> None:
+    """Set aside the newest manifests until one is whole.
 
     If none is whole the dataset is renamed to `<name>.broken-<n>` beside, and the path is free again.
     """
@@ -75,14 +100,13 @@ def quarantine_broken(path: Path) -> bool:
     whole = newest_whole(path)
     if found and whole is None:
         path.rename(_free_name(path))
-        return False
+        return
     for version in found[: found.index(whole)] if whole is not None else []:
         (path / QUARANTINE).mkdir(exist_ok=True)
         (path / VERSIONS / manifest_name(version)).rename(
             _free_name(path / QUARANTINE / manifest_name(version))
         )
         (path / VERSIONS / HINT).unlink(missing_ok=True)
-    return not (path / QUARANTINE).exists()
 
 
 def _read_size(file: Path) -> int:

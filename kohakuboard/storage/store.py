@@ -51,6 +51,11 @@ class Store(ABC):
         self._dataset = Dataset(path, self.schema, retention_s=retention_s)
         self._known: Ledger | None = None
 
+    @property
+    def problems(self) -> list[str]:
+        """Return what was found damaged when it was opened, in words."""
+        return self._dataset.problems
+
     def committed(self) -> dict[int, int]:
         """Return the highest committed seq of each shard: what to leave out when the journal is read again.
 

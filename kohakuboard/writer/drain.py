@@ -29,7 +29,7 @@ from ..journal.filesystem import is_local
 from ..journal.format import ShardIdentity
 from ..journal.losses import loss_text
 from ..journal.process import host_name, is_alive
-from ..journal.scan import Batch, Event, RichItem, ShardCursor, merge_events
+from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
@@ -37,6 +37,7 @@ from ..storage.media import MediaStore
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
+from .restore import summaries
 
 __all__ = ["Drain", "may_drain"]
 
@@ -51,7 +52,7 @@ class _Source:
 
     def __init__(self, directory: Path) -> None:
         self.cursor = ShardCursor(directory)
-        self.number = self.stored = -1
+        self.number = self.stored = self.summarised = -1
         self.attempt: int | None = None
         self.pending = Batch()
         self.finished = False
@@ -67,6 +68,11 @@ class _Source:
             return self.finished
         # What another host left is here only because nothing is heard of that any more.
         return not is_alive(identity.host, identity.pid, identity.process_start)
+
+    def unsummarised(self) -> dict[str, Column]:
+        """Return the points that are in no summary yet; those that Lance had when the summaries were lost are."""
+        columns = {name: column.after(self.summarised) for name, column in self.pending.columns.items()}
+        return {name: column for name, column in columns.items() if len(column.seqs)}
 
     def place(self, item: RichItem) -> dict[str, Any]:
         """Return the columns that say where a rich value was logged."""
@@ -93,6 +99,8 @@ class Drain:
         self._histograms: HistogramStore | None = None
         if self._histograms_path.exists():
             self._histograms = HistogramStore(self._histograms_path)
+        self._is_restored = self.catalogue.is_new and bool(self._scalars.committed())
+        self._note_damage(writer_name)
         self._sources: dict[str, _Source] = {}
         self._retired: list[Path] = []
         self.grown: list[Path] = []
@@ -210,6 +218,21 @@ class Drain:
         if identity is None:
             return
         source.number, source.stored = self.catalogue.shard(identity)
+        if self._is_restored:
+            source.summarised = self._scalars.committed().get(source.number, -1)
+
+    def _note_damage(self, writer_name: str) -> None:
+        """Note what was found damaged when the stores were opened; give a lost catalogue what Lance can tell."""
+        self._media.check()
+        problems = [*self.catalogue.problems, *self._media.problems, *self._scalars.problems]
+        problems += self._histograms.problems if self._histograms is not None else []
+        with self.catalogue.transaction():
+            if self._is_restored:
+                problems.append(
+                    f"the database was lost; summaries were made anew from scalars/{writer_name}.lance"
+                )
+                self.catalogue.restore_metrics(summaries(self.run / "scalars", self._scalars.committed()))
+            self.catalogue.add_problems(time.time_ns() // 1000, problems)
 
     def _keep_new(self, source: _Source, batch: Batch) -> None:
         if batch.last_seq <= source.stored:
@@ -271,11 +294,9 @@ class Drain:
         for event, source in merge_events([(source.pending.events, source) for source in ready]):
             self._store_event(event, source)
         for source in ready:
-            if source.pending.columns:
+            if columns := source.unsummarised():
                 assert source.cursor.identity is not None
-                self.catalogue.merge_metrics(
-                    source.pending.columns, source.cursor.identity.rank, self._attempt_of(source)
-                )
+                self.catalogue.merge_metrics(columns, source.cursor.identity.rank, self._attempt_of(source))
             self._store_items(source, media, unreadable)
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import mimetypes
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ..journal.bins import count_bins
+from ..journal.stage import STAGED_SUFFIX
 
 __all__ = ["Encoded", "UnreadableItemError", "encode_media", "histogram_of", "table_rows"]
 
 # A picture that says it is larger than this is refused before it is unpacked.
 LARGEST_PIXELS: Final = 100_000_000
+INT64: Final = range(-(2**63), 2**63)
 
 _SIGNATURES: Final = (
     (b"\x1a\x45\xdf\xa3", 0, "webm", "video/webm"),
@@ -61,7 +64,10 @@ def histogram_of(item: Mapping[str, Any], shard: Path) -> tuple[list[int], list[
     with _readable():
         if "counts" not in item:
             item = count_bins(_array(item["values"], shard), item["bins"], item["range"])
-        return item["counts"], item["edges"], item["n_nonfinite"]
+        counts, edges = [int(count) for count in item["counts"]], [float(edge) for edge in item["edges"]]
+        if len(edges) != len(counts) + 1 or not all(count in INT64 for count in counts):
+            raise ValueError(f"{len(counts)} counts and {len(edges)} edges are no histogram")
+        return counts, edges, int(item["n_nonfinite"])
 
 
 def table_rows(item: Mapping[str, Any], shard: Path) -> list[list[Any]]:
@@ -111,4 +117,7 @@ def _array(item: Mapping[str, Any], shard: Path) -> Any:
 def _bytes(item: Mapping[str, Any], shard: Path) -> bytes:
     if "data" in item:
         return bytes(item["data"])
-    return Path(shard, item["staged"]).read_bytes()
+    name = str(item["staged"])
+    if os.path.basename(name) != name or not name.endswith(STAGED_SUFFIX):
+        raise ValueError(f"{name!r} is no staged file")
+    return Path(shard, name).read_bytes()

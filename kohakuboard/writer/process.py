@@ -173,8 +173,10 @@ def _follow_exit(run: Path, trainer: Trainer) -> None:
 
 def recover_run(run: Path) -> bool:
     """Drain the journal of a run that nobody writes to, in this process; True when there was anything to do."""
+    from ..storage.database import is_damaged
+
     directories = shard_directories(run / "journal")
-    if not directories:
+    if not directories and not is_damaged(run / "run.db"):
         return False
     from .drain import Drain, may_drain
 
