@@ -307,7 +307,9 @@ class Run:
         found = reader.series(name) if reader else None
         if found is None or not len(found.steps):
             raise MetricNotFoundError(self.id, name, self.histogram_names())
-        which = self._shown(found.shards.tolist(), found.steps.tolist())
+        which = np.array(self._shown(found.shards.tolist(), found.steps.tolist()), dtype=np.int64)
+        if len(np.unique(found.shards[which])) > 1:  # their numbers say nothing of their order
+            which = which[np.argsort(found.times[which], kind="stable")]
         times = found.times.view("datetime64[us]")
         return HistogramSeries(found.steps[which], times[which], found.counts[which], found.edges[which])
 

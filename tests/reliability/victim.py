@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from kohakuboard import Board, Histogram, Media, Table
+from kohakuboard.journal.process import host_name, is_alive
 from tests.reliability.processes import wait_for, writers_of
 
 __all__ = ["FINISHING", "LOGGING", "OVER", "STARTING", "TABLE_ROWS", "Victim"]
@@ -90,11 +91,14 @@ class Victim:
                 os.killpg(self.process.pid, signal.SIGKILL)
         elif target != "writer":
             self.process.kill()
-        for pid in writers if target != "trainer" else []:
+        killed = writers if target != "trainer" else []
+        for pid in killed:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if target != "writer":
             self.process.wait(60)
+        # A process that is killed keeps its locks for a moment.
+        wait_for(lambda: not any(is_alive(host_name(), pid, None) for pid in killed))
 
 
 def rich_values(step: int) -> dict[str, Any]:

@@ -128,14 +128,6 @@ def test_the_union_of_several_writers_has_nothing_twice(tmp_path: Path) -> None:
     assert_has(reader, column("h", range(20)))
 
 
-def test_the_histograms_of_several_shards_come_in_the_order_of_their_time(tmp_path: Path) -> None:
-    """Of a run that was continued, those of the later process came first when its shard had the lower number."""
-    reader = stored(tmp_path, column("a", range(10), shard=9), column("a", range(10, 20), shard=3))
-    found = reader.series("a")
-    assert found is not None
-    assert found.seqs.tolist() == list(range(20))
-
-
 def test_a_reader_whose_files_were_merged_and_deleted_moves_on(tmp_path: Path) -> None:
     store = HistogramStore(tmp_path / "histograms" / "w.lance", retention_s=0)
     store.append([column("h", range(3))], {0: 2})
