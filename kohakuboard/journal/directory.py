@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ _SEGMENT: Final = re.compile(r"\d{8}\.kbj")
 def shard_directories(journal: Path) -> list[Path]:
     """Return the shards of a journal in the order of their start."""
     try:
-        found = [path for path in journal.iterdir() if path.is_dir()]
+        with os.scandir(journal) as entries:
+            found = [journal / entry.name for entry in entries if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.

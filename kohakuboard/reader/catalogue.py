@@ -36,9 +36,13 @@ def _stat(path: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def read_catalogues(run: Path) -> CatalogueSnapshot:
-    """Read what all hosts have committed; empty when that is nothing yet. Raises sqlite3.DatabaseError."""
-    found = [read for path in catalogue_paths(run) if (read := _read(path)) is not None]
+def read_catalogues(run: Path, stamped: tuple[Any, ...] | None = None) -> CatalogueSnapshot:
+    """Read what all hosts have committed; empty when that is nothing yet. Raises sqlite3.DatabaseError.
+
+    With the `stamp` that was just taken the directory need not be read again.
+    """
+    paths = catalogue_paths(run) if stamped is None else [Path(path) for path, *_ in stamped]
+    found = [read for path in paths if (read := _read(path)) is not None]
     # What is said of the run as a whole is said by its first rank.
     found.sort(key=lambda read: _rank(read.run))
     for other in found[1:]:

@@ -119,4 +119,7 @@ def _rests(path: str, run: Run, stamp: Stamp | None) -> bool:
         names = os.listdir(path)
     except OSError:
         return False
-    return not any(name == "journal" or name.endswith(("-wal", "-shm", "-journal")) for name in names)
+    if any(name == "journal" or name.endswith(("-wal", "-shm", "-journal")) for name in names):
+        return False
+    # The databases of other hosts are not in the stamp.
+    return all(name == "run.db" for name in names if name.endswith(".db") and name.startswith("run."))

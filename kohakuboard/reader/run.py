@@ -354,7 +354,7 @@ class Run:
         self._read_tail()
         changed = stamp(self.path)
         if changed != self._stamp:
-            self._stamp = changed if self._read_catalogue() else ()
+            self._stamp = changed if self._read_catalogue(changed) else ()
         # Always: a flush may have come between the two readings, and its records into the tail only now.
         self._tail.forget(self._committed())
         self._identity = describe(self._snapshot, self._tail.events(), self.path.parent.name, self.path.name)
@@ -385,11 +385,11 @@ class Run:
         except OSError as exc:
             self._journal_unreadable = f"the journal cannot be read ({exc})"
 
-    def _read_catalogue(self) -> bool:
+    def _read_catalogue(self, stamped: tuple[Any, ...] | None = None) -> bool:
         """Read run.db; False when that must be tried again."""
         self._stores.expire()
         try:
-            self._snapshot = read_catalogues(self.path)
+            self._snapshot = read_catalogues(self.path, stamped)
         except (sqlite3.DatabaseError, OSError) as exc:
             self._unreadable = f"run.db cannot be read ({exc})"
             return False

@@ -1,60 +1,73 @@
-"""Whether a call, and a point, cost the same when there are many already."""
+"""Whether a flush of the writer takes longer the more a run holds."""
 
 from __future__ import annotations
 
+import os
+import statistics
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from kohakuboard import Board
+from kohakuboard.client.supervisor import writer_environment
+from kohakuboard.writer.drain import Drain
 from tests.benchmarks.figures import Figures
-from tests.benchmarks.peers.run import run_driver
-from tests.benchmarks.timing import Subject, measure, rows
+from tests.benchmarks.recorded import Recording, jittered_times
 
-pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1200)]
 
-WINDOW = 10_000
-
-
-def test_time_of_a_call_after_many(board: Board, figures: Figures) -> None:
-    metrics = rows(2, WINDOW)
-    found = {}
-    logged = 0
-    for calls in (1, 10, 100):
-        while logged < (calls - 1) * WINDOW:
-            for row in metrics:
-                board.log(row)
-            logged += WINDOW
-        # The best of three windows: they are short, and one may meet the writer's import or flush.
-        found[calls] = min(measure(Subject(board.log), metrics).p50 for _ in range(3))
-        logged += 3 * WINDOW
-    for calls in (10, 100):
-        figures.record(
-            f"time of a call, p50, after {calls * WINDOW:,} calls",
-            found[calls],
-            "µs",
-            against=f"after the first {WINDOW:,}",
-            theirs=found[1],
-            at_most=1.1,
-        )
+METRICS, CALLS, FLUSHES = 10, 4000, 1000
+# Flushes of 40 000 points: about 0.4 M, 4 M and 38 M of them are stored.
+WINDOWS = {"0.4M": slice(5, 15), "4M": slice(75, 125), "38M": slice(900, 1000)}
 
 
-def test_cost_of_a_point_among_many(tmp_path: Path, figures: Figures) -> None:
-    """CPU of all processes, less what a run of one call takes."""
+def main(run: Path) -> None:
+    """Flush a growing run; print of each flush the seconds, those of CPU, and both with merging and cleaning."""
+    recorded = Recording(run)
+    drain = Drain(run, "w")
+    names = [f"train/metric_{i}" for i in range(METRICS)]
+    times = jittered_times(CALLS * FLUSHES)
+    for start in range(0, CALLS * FLUSHES, CALLS):
+        rows = np.random.default_rng(start).normal(size=(CALLS, METRICS)).tolist()
+        for step, row in enumerate(rows, start):
+            recorded.log(step, dict(zip(names, row, strict=True)), float(times[step]))
+        drain.poll()
+        began, cpu_began = time.perf_counter(), time.process_time()
+        drain.flush()
+        print(time.perf_counter() - began, time.process_time() - cpu_began, end=" ")
+        drain.maintain()
+        print(time.process_time() - cpu_began)
 
-    def cpu_s(calls: int) -> float:
-        directory = tmp_path / str(calls)
-        directory.mkdir()
-        return run_driver(sys.executable, "kohakuboard", directory, calls, 10)[1]
 
-    start = min(cpu_s(calls) for calls in (1, 2, 3))
-    per_point = {points: (cpu_s(points // 10) - start) / points for points in (10**6, 10**7)}
-    figures.record(
-        "CPU of all processes per point, of 10M",
-        per_point[10**7] * 1e6,
-        "µs",
-        against="of 1M",
-        theirs=per_point[10**6] * 1e6,
-        at_most=1.1,
+def test_a_flush_takes_as_long_at_a_hundred_times_the_points(tmp_path: Path, figures: Figures) -> None:
+    output = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.test_growth", str(tmp_path / "run")],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**writer_environment(), "PYTHONPATH": os.pathsep.join(sys.path)},
+    ).stdout
+    waited, flushed, maintained = zip(
+        *(map(float, line.split()) for line in output.splitlines()), strict=True
     )
+    first, *more = WINDOWS
+    for title, found in (("CPU of a flush", flushed), ("a flush", waited)):
+        for name in more:
+            figures.record(
+                f"{title} of 40 000 points at {name}",
+                statistics.median(found[WINDOWS[name]]) * 1000,
+                "ms",
+                against=f"at {first}",
+                theirs=statistics.median(found[WINDOWS[first]]) * 1000,
+                at_most=1.2,
+            )
+    figures.record(
+        "CPU of a flush with merging and cleaning, on average", statistics.mean(maintained) * 1000, "ms"
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
