@@ -42,7 +42,7 @@ from .restore import summaries
 __all__ = ["Drain", "may_drain"]
 
 # Of a backlog no more than this is taken into memory at once.
-READ_BYTES: Final = 16 << 20
+READ_BYTES: Final = 8 << 20
 # Where segments go that could not be read to their end.
 DAMAGED: Final = "damaged"
 

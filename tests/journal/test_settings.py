@@ -39,3 +39,33 @@ def test_a_wrong_variable_ends_nothing_and_is_named(caplog: pytest.LogCaptureFix
     first, second = caplog.messages
     assert first.startswith("KOHAKUBOARD_JOURNAL cannot be 'fast'; set it to 'mapped' or 'write'")
     assert second.startswith("KOHAKUBOARD_SYNC_EVERY_S cannot be 'often'; set it to a number of seconds")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4GiB", 4 << 30),
+        ("500MB", 500_000_000),
+        ("1.5 gib", 3 << 29),
+        ("10000000", 10_000_000),
+        ("10000000B", 10_000_000),
+        ("64M", 64_000_000),
+        ("1t", 10**12),
+    ],
+)
+def test_the_limit_of_the_journal_is_a_size_in_words(text: str, size: int) -> None:
+    assert settings(environment={"KOHAKUBOARD_JOURNAL_LIMIT": text}).journal_limit_bytes == size
+    assert settings(environment={}, journal_limit_bytes=9 << 20).journal_limit_bytes == 9 << 20
+
+
+@pytest.mark.parametrize("text", ["much", "-1GiB", "1MB", "4 GiB or so", "GiB", "1e9"])
+def test_a_limit_that_is_none_is_named_and_four_gib_are_used(
+    caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert settings(environment={"KOHAKUBOARD_JOURNAL_LIMIT": text}).journal_limit_bytes == 4 << 30
+    (message,) = caplog.messages
+    assert message.startswith(
+        f"KOHAKUBOARD_JOURNAL_LIMIT cannot be {text!r}; set it to a size of 8 MiB or more"
+    )
+    assert message.endswith("; 4 GiB is used")

@@ -205,7 +205,7 @@ report()
 """
 
 
-@pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
+@pytest.mark.parametrize("kind", ["tmpfs", pytest.param("ext4", marks=pytest.mark.long)])
 def test_no_write_to_a_segment_ends_training_on_a_full_disk(tmp_path: Path, kind: str) -> None:
     """Its blocks are its own: the segment is written to its end while nothing else can be."""
     with ExitStack() as stack:
@@ -283,6 +283,7 @@ report()
         assert run.series("a").step[-1] == 31_999
 
 
+@pytest.mark.long
 def test_a_disk_that_turns_read_only_ends_no_training_and_what_was_logged_is_read_from_it(
     tmp_path: Path,
 ) -> None:
