@@ -38,6 +38,9 @@ _NEEDED: Final[dict[str, Fields]] = {
     "media": {"caption": _TEXT_OR_NONE},
     "table": {"columns": list, "rows": dict},
 }
+# Fields that may be left out. A number goes into a 64-bit column.
+_NUMBERS: Final[dict[str, tuple[str, ...]]] = {"start": ("attempt", "at_step")}
+_INT64: Final = range(-(2**63), 2**63)
 _POSITIONS: Final = range(2**31)
 _OF_TEXT: Final = ("tags", "add", "remove", "columns")
 
@@ -97,3 +100,14 @@ def _check(body: dict[str, Any]) -> None:
             raise UnreadableRecordError(f"a {body['type']} has no {name} that fits")
         if name in _OF_TEXT and not all(isinstance(word, str) for word in body[name]):
             raise UnreadableRecordError(f"{name} of a {body['type']} are not all text")
+    for name in _NUMBERS.get(body["type"], ()):
+        if body.get(name) is not None and not (type(body[name]) is int and body[name] in _INT64):
+            raise UnreadableRecordError(f"{name} of a {body['type']} is no 64-bit integer")
+    if body["type"] == "start" and not _is_fork(body.get("fork_from")):
+        raise UnreadableRecordError("it is forked from what is no run and step")
+
+
+def _is_fork(fork: Any) -> bool:
+    if fork is None:
+        return True
+    return isinstance(fork, dict) and isinstance(fork.get("run"), str) and type(fork.get("step")) is int

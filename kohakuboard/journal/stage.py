@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,6 +49,9 @@ class Stage:
 
     def file(self, source: Path) -> dict[str, Any]:
         """Copy a file aside, so that what the user does to it later changes nothing."""
+        # Here, and not at the top: with bz2 and lzma it would cost each `import kohakuboard` 3 ms.
+        import shutil
+
         with open(source, "rb") as original:
             size = os.fstat(original.fileno()).st_size
             return self._staged(size, lambda file: shutil.copyfileobj(original, file))

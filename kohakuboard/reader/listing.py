@@ -27,7 +27,7 @@ Stamp = tuple[int, ...]
 
 
 class Entry(NamedTuple):
-    """Hold a run in a listing. As long as nothing about the run has changed, each listing has the same entry."""
+    """Hold a run in a listing. While the run rests each listing has the same entry, otherwise a new one."""
 
     run: Run
     stamp: Stamp | None  # None while the run does not rest
@@ -40,6 +40,7 @@ class Listing:
     def __init__(self, root: Path) -> None:
         self._root = str(root)
         self._entries: dict[str, Entry] = {}
+        self._listed: list[Entry] = []
         self._sorted: list[Entry] = []
 
     def entries(self) -> list[Entry]:
@@ -53,8 +54,11 @@ class Listing:
                     continue
                 entry = _entry(path, stamp, entry)
             found[path] = entry
-        if list(found.values()) != list(known.values()):
-            self._sorted = sorted(found.values(), key=attrgetter("order"), reverse=True)
+        listed = list(found.values())
+        # By identity: an entry that was made anew may be equal to the last one.
+        if list(map(id, listed)) != list(map(id, self._listed)):
+            self._sorted = sorted(listed, key=attrgetter("order"), reverse=True)
+        self._listed = listed
         self._entries = found
         return list(self._sorted)
 

@@ -23,7 +23,7 @@ class Workspace:
         return [entry.run for entry in self._listing.entries()]
 
     def entries(self) -> list[Entry]:
-        """Return the same runs as entries: each is the same object until something about its run changes."""
+        """Return the same runs as entries: as long as a run rests and nothing about it changes, the same object."""
         return self._listing.entries()
 
     def projects(self) -> list[str]:

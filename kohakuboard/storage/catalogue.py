@@ -458,7 +458,7 @@ class Catalogue:
         table_id = self._db.table("tables").insert(row).last_pk
         self._connection.executemany(
             "INSERT INTO table_rows VALUES (?, ?, ?)",
-            ((table_id, i, json.dumps(cells, ensure_ascii=False)) for i, cells in enumerate(rows)),
+            ((table_id, i, _cells_text(cells)) for i, cells in enumerate(rows)),
         )
 
     def add_problems(self, time_us: int, texts: Iterable[str]) -> None:
@@ -479,3 +479,8 @@ class Catalogue:
             except sqlite3.OperationalError:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
+
+
+def _cells_text(cells: list[Any]) -> str:
+    # What JSON cannot hold, no board writes.
+    return json.dumps(cells, ensure_ascii=False, default=repr, skipkeys=True)

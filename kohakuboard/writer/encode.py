@@ -55,7 +55,7 @@ def _readable() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, TypeError, KeyError, SyntaxError, MemoryError, msgspec.MsgspecError) as exc:
+    except Exception as exc:
         raise UnreadableItemError(str(exc) or type(exc).__name__) from exc
 
 
@@ -73,8 +73,7 @@ def histogram_of(item: Mapping[str, Any], shard: Path) -> tuple[list[int], list[
 def table_rows(item: Mapping[str, Any], shard: Path) -> list[list[Any]]:
     """Return the rows of a table."""
     with _readable():
-        rows: list[list[Any]] = msgspec.msgpack.decode(_bytes(item["rows"], shard))
-        return rows
+        return msgspec.msgpack.decode(_bytes(item["rows"], shard), type=list[list[Any]])
 
 
 def encode_media(item: Mapping[str, Any], shard: Path) -> Encoded:

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.benchmarks.figures import Figures
-from tests.benchmarks.recorded import jittered_times, record
+from tests.benchmarks.recorded import jittered_times, record, recording
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1200)]
 
@@ -25,6 +25,9 @@ Float64 = NDArray[np.float64]
 
 def names(n: int) -> list[str]:
     return [f"train/metric_{i}" for i in range(n)]
+
+
+NAMES = names(100)
 
 
 def random_doubles(calls: int, metrics: int) -> Float64:
@@ -82,8 +85,6 @@ def test_a_run_of_100_metrics_of_a_million_points(tmp_path: Path, figures: Figur
     run = tmp_path / "run"
     values = loss_curves(part, metrics)
     times = jittered_times(calls)
-    from tests.benchmarks.recorded import recording
-
     with recording(run) as recorded:
         rng = np.random.default_rng(3)
         for start in range(0, calls, part):
@@ -112,6 +113,3 @@ def test_a_run_of_100_metrics_of_a_million_points(tmp_path: Path, figures: Figur
     figures.record(
         "read 1M points of one metric out of 100", ours, "s", against="np.load", theirs=theirs, at_most=5
     )
-
-
-NAMES = names(100)

@@ -618,11 +618,13 @@ def test_an_existing_run_is_continued(tmp_path: Path) -> None:
     for part in range(3):
         board = Board("again", base_dir=tmp_path, run_id="same", config={f"part{part}": part})
         for i in range(10):
-            board.log({"a": part}, step=10 * part + i)
+            board.log({"a": part, "weights": Histogram([float(i)])}, step=10 * part + i)
         board.finish()
     run = the_run(tmp_path)
     assert run.status == "finished"
     assert steps(run, "a") == list(range(30))
+    # They came in the order of their shards' numbers, which are drawn by lot.
+    assert run.histograms("weights").step.tolist() == list(range(30))
     assert run.config == {"part0": 0, "part1": 1, "part2": 2}
 
 

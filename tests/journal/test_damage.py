@@ -321,6 +321,10 @@ def packed(body: Any) -> bytes:
 
 
 ITEM = {"name": "x", "index": 0}
+START: dict[str, Any] = {
+    "type": "start", "run_id": "r", "name": "r", "default_name": "r", "project": "p", "group": None, "notes": None,
+    "tags": [], "config": {}, "process": {},
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -342,6 +346,9 @@ ITEM = {"name": "x", "index": 0}
         (EVENT, b'{"type": 3}'),
         (EVENT, b'{"type": "start"}'),
         (EVENT, b'{"type": "config", "set": [], "remove": []}'),
+        (EVENT, json.dumps({**START, "attempt": "two"}).encode()),
+        (EVENT, json.dumps({**START, "at_step": 2**63}).encode()),
+        (EVENT, json.dumps({**START, "fork_from": {"run": 3}}).encode()),
         (EVENT, b'{"type": "tags", "add": [1]}'),
         (EVENT, b'{"type": "finish", "status": null, "error": 3}'),
         (RICH, b""),

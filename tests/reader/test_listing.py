@@ -50,6 +50,7 @@ def test_a_run_that_rests_keeps_its_entry_and_what_wakes_it_is_seen(resting: tup
 
     board = Board(run_id="a", base_dir=path.parents[1], capture_output=False)
     assert only(workspace).run.status == "running"
+    assert only(workspace) is not only(workspace), "it does not rest"
     board.log(loss=7.0)
     assert only(workspace).run.summary == {"loss": 7.0}
     board.finish()
@@ -81,3 +82,13 @@ def test_runs_that_come_and_go_are_listed_in_order(resting: tuple[Workspace, Pat
     (path.parent / "dangling").symlink_to("nowhere")
     assert [run.id for run in workspace.runs()] == ["b"]
     assert workspace.run("b").summary == {"loss": 1.0}
+
+
+def test_a_run_that_was_opened_by_itself_is_listed_as_it_is(resting: tuple[Workspace, Path]) -> None:
+    workspace, _ = resting
+    before = only(workspace)
+    run = workspace.run("a")
+    entry = only(workspace)
+    assert entry is not before
+    assert entry.run is run
+    assert only(workspace) is entry

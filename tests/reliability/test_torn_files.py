@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,7 +20,7 @@ import pytest
 from kohakuboard.cli import main
 from kohakuboard.errors import DamagedSeriesError
 from kohakuboard.journal.directory import segment_paths
-from kohakuboard.journal.format import RICH, ROW
+from kohakuboard.journal.format import EVENT, RICH, ROW
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, open_run
 from kohakuboard.writer import recover
@@ -301,3 +303,76 @@ def test_a_staged_file_that_was_cut_short_is_named(run: Path) -> None:
     recover(run)
     (problem,) = open_run(run).problems
     assert "'h' of step 0" in problem
+
+
+def anything(draw: random.Random, depth: int = 0) -> Any:
+    """Return any value that JSON and msgpack have."""
+    simple = [None, True, -1, 2**63 - 1, 2**64 - 1, 0.5, "", "text", "\0", "../../x", "\N{PILE OF POO}" * 9]
+    if depth > 2 or draw.random() < 0.6:
+        return draw.choice(simple)
+    if draw.random() < 0.5:
+        return [anything(draw, depth + 1) for _ in range(draw.randrange(4))]
+    return {draw.choice(KEYS): anything(draw, depth + 1) for _ in range(draw.randrange(4))}
+
+
+KEYS = [
+    "type", "name", "index", "run_id", "config", "set", "remove", "add", "status", "error", "data", "staged", "dtype",
+    "shape", "values", "counts", "edges", "bins", "range", "rows", "columns", "pixels", "file", "file_name", "caption",
+    "calls", "first_step", "fork_from", "run", "step", "attempt", "n_nonfinite",
+]  # fmt: skip
+EVENTS: dict[str, dict[str, Any]] = {
+    "start": {"run_id": "r", "name": None, "default_name": "r", "project": "p", "group": None, "notes": None,
+              "tags": [], "config": {}, "process": {}},
+    "config": {"set": {}, "remove": []}, "summary": {"set": {}, "remove": []}, "tags": {"add": []},
+    "finish": {"status": "finished", "error": None}, "dropped": {"calls": 1, "reason": "x"}, "unheard of": {},
+}  # fmt: skip
+ARRAY = {"dtype": "<f8", "shape": [1], "data": bytes(8)}
+ITEMS: dict[str, dict[str, Any]] = {
+    "histogram": {
+        "bins": 3,
+        "range": None,
+        "values": ARRAY,
+        "counts": [1],
+        "edges": [0.0, 1.0],
+        "n_nonfinite": 0,
+    },
+    "media": {"caption": None, "pixels": ARRAY, "file": {"data": b"x"}, "file_name": "x.png"},
+    "table": {"columns": ["c"], "rows": {"data": msgspec.msgpack.encode([[1]])}},
+    "unheard of": {},
+}
+
+
+def distorted(draw: random.Random, body: dict[str, Any]) -> dict[str, Any]:
+    """Return a body in which some fields are something else, or missing."""
+    made = {name: value if draw.random() < 0.7 else anything(draw) for name, value in body.items()}
+    return {name: value for name, value in made.items() if draw.random() < 0.9}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_records_of_any_content_stop_nobody(run: Path, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    draw = random.Random(seed)
+    program = (
+        "import os, sys, pickle; from pathlib import Path; from kohakuboard.journal.shard import Shard\n"
+        "shard = Shard(Path(sys.argv[1]) / 'journal', rank=1, host=os.uname().nodename, segment_bytes=4096)\n"
+        "for number, (kind, payload) in enumerate(pickle.load(sys.stdin.buffer)):\n"
+        "    shard.record(kind, number, payload); shard.row(number, {'c': float(number)})\n"
+        "os._exit(0)\n"
+    )
+    records: list[tuple[int, bytes]] = []
+    for _ in range(300):
+        kind = draw.choice([*EVENTS])
+        records.append((EVENT, json.dumps({"type": kind, **distorted(draw, EVENTS[kind])}).encode()))
+        kind = draw.choice([*ITEMS])
+        item = {"name": f"i{draw.randrange(3)}", "index": 0, "type": kind, **distorted(draw, ITEMS[kind])}
+        body = distorted(draw, {"scalars": {"d": 1.0}, "items": [item]})
+        records.append((RICH, msgspec.msgpack.encode(body)))
+    subprocess.run([sys.executable, "-c", program, run], input=pickle.dumps(records), check=True, timeout=60)
+    for again in (True, False):
+        after = open_run(run)
+        assert steps(after, "c") == list(range(600))
+        assert steps(after) == list(range(400))
+        assert after.problems
+        kobo(capsys, "show", run)
+        kobo(capsys, "show", run, "--json")
+        assert recover(run) == again
+    assert "picture" in {entry.name for entry in open_run(run).media()}

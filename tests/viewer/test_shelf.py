@@ -71,8 +71,12 @@ def test_what_is_logged_later_is_seen(root: Path) -> None:
         board.log(loss=2.0)
         shelf = Shelf(root)
         before = shelf.view("default", board.id)
+        [listed] = shelf.runs()
         board.log(loss=1.0)
         after = shelf.view("default", board.id)
+        [listed_after] = shelf.runs()
+    assert (listed.summary, listed_after.summary) == (before.summary, after.summary)
+    assert [run.status for run in shelf.runs()] == ["finished"]
     assert before.live
     assert before.summary == {"loss": 2.0}
     assert after.summary == {"loss": 1.0}
