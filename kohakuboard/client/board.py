@@ -94,7 +94,7 @@ class Board:
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what Python prints to console.log.
+        capture_output: Whether to copy what Python prints to console.log, or console.<rank>.log of another rank.
         journal: "mapped" or "write": how records get into the journal. Default $KOHAKUBOARD_JOURNAL, else mapped
             where the file system is one of this machine, and written where it is, or may be, a network's.
         sync_every_s: How much of the log a power cut may cost, in seconds; the background writer syncs the journal
@@ -542,7 +542,7 @@ class Board:
 
     def _capture_console(self) -> ConsoleCapture | None:
         try:
-            return ConsoleCapture(self.path / "console.log")
+            return ConsoleCapture(self.path / (f"console.{self.rank}.log" if self.rank else "console.log"))
         except OSError as exc:
             self._refuse("console", f"what is printed is not copied to {self.path}: {exc}")
             return None

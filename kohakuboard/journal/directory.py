@@ -9,7 +9,7 @@ from typing import Final
 
 from .format import HEADER_BYTES, ShardIdentity, decode_header
 
-__all__ = ["segment_paths", "shard_directories", "shard_identity"]
+__all__ = ["process_has_shard", "segment_paths", "shard_directories", "shard_identity"]
 
 _SEGMENT: Final = re.compile(r"\d{8}\.kbj")
 
@@ -31,6 +31,11 @@ def segment_paths(shard: Path) -> list[Path]:
         return sorted(path for path in shard.iterdir() if _SEGMENT.fullmatch(path.name))
     except FileNotFoundError:
         return []
+
+
+def process_has_shard(journal: Path, pid: int) -> bool:
+    """Tell whether a process of this machine, or one of that number on another, has a shard here."""
+    return any(path.name.split("-")[2:3] == [f"{pid:x}"] for path in shard_directories(journal))
 
 
 def shard_identity(shard: Path) -> ShardIdentity | None:

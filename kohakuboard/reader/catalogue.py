@@ -74,6 +74,7 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     whole.tags += [tag for tag in other.tags if tag not in whole.tags]
     for rank, metrics in other.metrics.items():
         known = whole.metrics.setdefault(rank, {})
+        whole.shared_metrics |= {(rank, name) for name in known.keys() & metrics.keys()}
         for name, row in metrics.items():
             known[name] = _merged(known[name], row) if name in known else row
     for name, shard in other.shards.items():

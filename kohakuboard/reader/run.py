@@ -334,10 +334,12 @@ class Run:
         known = sorted({found for (found,) in self._query("SELECT DISTINCT name FROM tables", [])})
         raise MetricNotFoundError(self.id, name, known)
 
-    def console(self) -> str:
-        """Return what was printed."""
+    def console(self, rank: int = 0) -> str:
+        """Return what a rank printed."""
         try:
-            return (self.path / "console.log").read_text(encoding="utf-8", errors="replace")
+            return (self.path / (f"console.{rank}.log" if rank else "console.log")).read_text(
+                encoding="utf-8", errors="replace"
+            )
         except FileNotFoundError:
             return ""
 
@@ -400,7 +402,8 @@ class Run:
         by_rank = {
             rank: {n: row.metric for n, row in rows.items()} for rank, rows in self._snapshot.metrics.items()
         }
-        superseded = self._superseded_by_tail()
+        # What one database knows of an attempt may supersede what another one has added up.
+        superseded = self._superseded_by_tail() | self._snapshot.shared_metrics
         turns = self._turns
         for shard, columns in self._tail.all_columns().items():
             known = by_rank.setdefault(turns[shard].rank, {}) if shard in turns else {}

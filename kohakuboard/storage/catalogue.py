@@ -274,7 +274,7 @@ class Catalogue:
     """Write a run's run.db. One process at a time; use `transaction` around what belongs together."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         drop_digest(path)
         # A commit is on disk before the journal that it came from is let go.
         self._connection, problem = open_or_set_aside(path, log=True)
@@ -475,10 +475,13 @@ class Catalogue:
             self._connection.execute("PRAGMA busy_timeout = 500")
             try:
                 self._connection.execute("PRAGMA journal_mode=DELETE")
-                write_digest(self._path, self._connection)
+                write_digest(self.path, self._connection)
             except sqlite3.OperationalError:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
+        if single_file and self.path.name == "run.db":
+            # Whoever continues the run, on whichever host, may have it.
+            self.path.with_name(CLAIM).unlink(missing_ok=True)
 
 
 def _cells_text(cells: list[Any]) -> str:

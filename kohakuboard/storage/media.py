@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from .database import connect, open_or_set_aside
 from .sync import fsync_directory, fsync_file
 
-__all__ = ["SMALL_BYTES", "MediaStore", "media_path", "read_media"]
+__all__ = ["SMALL_BYTES", "MediaStore", "media_database", "media_path", "read_media"]
 
 SMALL_BYTES: Final = 256 * 1024
 
@@ -32,9 +32,13 @@ def read_media(run: Path, digest: str, extension: str) -> bytes | None:
     path = media_path(run, digest, extension)
     if path.is_file():
         return path.read_bytes()
-    database = run / "media.db"
-    if not database.is_file():
-        return None
+    for database in sorted(run.glob("media*.db")):
+        if data := _read(database, digest):
+            return data
+    return None
+
+
+def _read(database: Path, digest: str) -> bytes | None:
     try:
         with connect(database) as connection:
             row = connection.execute("SELECT data FROM media WHERE hash = ?", [digest]).fetchone()
@@ -45,18 +49,24 @@ def read_media(run: Path, digest: str, extension: str) -> bytes | None:
     return row[0] if row else None
 
 
+def media_database(run_db: Path) -> Path:
+    """Return where the host that writes a run.db, or a run.<host>.db, keeps small media."""
+    return run_db.with_name(run_db.name.replace("run", "media", 1))
+
+
 class MediaStore:
     """Store media bytes of one run. media.db is made when the first small ones come."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, database: Path) -> None:
         self._run = run
+        self._path = database
         self._connection: sqlite3.Connection | None = None
         self.problems: list[str] = []
         self._unsynced: set[Path] = set()
 
     def check(self) -> None:
-        """Set media.db aside if it is damaged; `problems` says so then."""
-        if (self._run / "media.db").exists():
+        """Set the database aside if it is damaged; `problems` says so then."""
+        if self._path.exists():
             self._database()
 
     def put(self, data: bytes, extension: str) -> str:
@@ -87,7 +97,7 @@ class MediaStore:
     def _database(self) -> sqlite3.Connection:
         if self._connection is None:
             # No write-ahead log: one commit a flush is rare, and a single file opens on read-only mounts.
-            connection, problem = open_or_set_aside(self._run / "media.db")
+            connection, problem = open_or_set_aside(self._path)
             self._connection = connection
             self.problems += [problem] if problem else []
             Database(connection).table("media").create(
@@ -98,7 +108,7 @@ class MediaStore:
     def _put_file(self, path: Path, data: bytes) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_name(f"{path.name}.tmp")
+            half = path.with_name(f"{path.name}.{os.getpid()}.tmp")
             half.write_bytes(data)
             fsync_file(half)
             os.replace(half, path)

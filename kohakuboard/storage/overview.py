@@ -66,6 +66,9 @@ class CatalogueSnapshot:
     beginnings: dict[str, Beginning] = field(default_factory=dict)
     heartbeats: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    shared_metrics: set[tuple[int, str]] = field(
+        default_factory=set
+    )  # by rank and name: in several databases
 
 
 def take_snapshot(connection: sqlite3.Connection) -> CatalogueSnapshot:

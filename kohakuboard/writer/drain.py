@@ -33,7 +33,7 @@ from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_ev
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
-from ..storage.media import MediaStore
+from ..storage.media import MediaStore, media_database
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
@@ -93,7 +93,7 @@ class Drain:
         self.run = run
         self._read_bytes = read_bytes
         self.catalogue = Catalogue(catalogue_path(run, writer_name))
-        self._media = MediaStore(run)
+        self._media = MediaStore(run, media_database(self.catalogue.path))
         self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
         self._histograms_path = run / "histograms" / f"{writer_name}.lance"
         self._histograms: HistogramStore | None = None
@@ -156,6 +156,11 @@ class Drain:
         """Tell whether anything was read that is not committed."""
         return any(source.pending.last_seq >= 0 or source.pending.damage for source in self._sources.values())
 
+    @property
+    def has_pending_finish(self) -> bool:
+        """Tell whether a process has finished, and that is not committed."""
+        return any(source.finished and source.pending.last_seq >= 0 for source in self._sources.values())
+
     def flush(self) -> None:
         """Commit everything that was read; when it returns, all of that is on the disk."""
         ready = [
@@ -190,6 +195,14 @@ class Drain:
         self._scalars.maintain(final=final)
         if self._histograms is not None:
             self._histograms.maintain(final=final)
+
+    def delete_finished_shards(self, *, but_of: int) -> None:
+        """Delete the shards of finished processes that are stored whole, but for those of one process."""
+        for name, source in list(self._sources.items()):
+            identity = source.cursor.identity
+            if source.finished and source.pending.last_seq < 0 and identity and identity.pid != but_of:
+                self._note_ending(self._sources.pop(name))
+                shutil.rmtree(source.directory, ignore_errors=True)
 
     def retire_ended_shards(self) -> None:
         """Store what is left of the shards whose process will write no more; `close` deletes their directories."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ..errors import RunBusyError
-from ..journal.directory import shard_directories, shard_identity
+from ..journal.directory import process_has_shard, shard_directories, shard_identity
 from ..journal.lock import FileLock
 from ..journal.process import HEARTBEAT_S, HELD_EXIT_CODE, host_name
 from ..journal.settings import settings
@@ -53,7 +53,7 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
         os.nice(5)  # training comes first
     _allow_open_files()
     lock = _writer_lock(run)
-    if not _acquire(lock, trainer):
+    if not _acquire(lock, trainer, run / "journal"):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
         return 0
     log.info("writer %d takes %s", os.getpid(), run)
@@ -93,11 +93,16 @@ def _writer_lock(run: Path) -> FileLock:
     return FileLock(run / f".writer-{host_name()}.lock")
 
 
-def _acquire(lock: FileLock, trainer: Trainer) -> bool:
-    """Wait for the lock while the trainer lives, and a little longer: its holder may have looked for the last time."""
+def _acquire(lock: FileLock, trainer: Trainer, journal: Path) -> bool:
+    """Wait for the lock while the trainer lives, and a little longer: its holder may have looked for the last time.
+
+    Not when the holder, the writer of another rank, has stored all that the trainer logged.
+    """
     deadline = float("inf")
     while not lock.acquire():
         if trainer.wait(POLL_S):
+            if not process_has_shard(journal, trainer.pid):
+                return False
             deadline = min(deadline, time.monotonic() + HANDOVER_S)
             time.sleep(0.05)
         if time.monotonic() > deadline:
@@ -127,11 +132,12 @@ def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold
         now = time.monotonic()
         if not drain.has_pending:
             last_flush = max(last_flush, now) if described else last_flush
-        elif over or drain.pending_bytes >= FLUSH_BYTES or now - last_flush >= FLUSH_AGE_S:
+        elif _is_time_to_flush(drain, over, now - last_flush):
             drain.flush()
             hold.stored()
             drain.renew_summaries(RENEWAL_S)
             _maintain(drain)
+            drain.delete_finished_shards(but_of=trainer.pid)
             last_flush = time.monotonic()
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
@@ -143,6 +149,12 @@ def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold
                 drain.catalogue.set_values("environment", collect_environment(Path(directory)))
     drain.exhaust()
     _conclude(drain, run, DEATH_GRACE_S, trainer)
+
+
+def _is_time_to_flush(drain: Drain, over: bool, age_s: float) -> bool:
+    # Another rank that has finished waits until its shard is gone.
+    full = drain.pending_bytes >= FLUSH_BYTES
+    return over or full or age_s >= FLUSH_AGE_S or drain.has_pending_finish
 
 
 def _maintain(drain: Drain, *, final: bool = False) -> None:

@@ -37,6 +37,11 @@ class Trainer:
         self._counts = (self._oom_kills.count(),) * 2
         threading.Thread(target=self._listen, name="trainer", daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._parent
+
     def wait(self, timeout_s: float) -> bool:
         """Wait; True when the trainer finished, is at its exit or is gone."""
         # Two counts: the kernel counts before it kills, so the newer may hold the kill of a trainer that still ends.

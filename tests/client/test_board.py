@@ -55,7 +55,8 @@ def test_a_run_lies_under_root_project_and_id_and_says_so_in_one_line(
 ) -> None:
     with Board("my run", project="vision", base_dir=tmp_path) as board:
         assert board.path == tmp_path / "vision" / board.id
-    (line,) = capsys.readouterr().err.splitlines()
+    line, *later = capsys.readouterr().err.splitlines()
+    assert all("writing what was logged" in word for word in later), "said where finish() takes long"
     assert str(board.path) in line
     assert f"kobo open {tmp_path}" in line
 
