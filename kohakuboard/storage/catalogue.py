@@ -181,7 +181,7 @@ WHERE rank = :rank AND name = :name
 # On the right of "=" are the values from before the update.
 _MERGE_METRIC: Final = """
 INSERT INTO metrics VALUES (:rank, :name, :count, :nonfinite, :last, :last_step, :last_time_us,
-                            :min, :min_step, :max, :max_step, :sum, :step_lo, :step_hi, :attempt, NULL, 0)
+                            :min, :min_step, :max, :max_step, :sum, :step_lo, :step_hi, :attempt, NULL, :late)
 ON CONFLICT (rank, name) DO UPDATE SET
     count = count + excluded.count,
     nonfinite = nonfinite + excluded.nonfinite,
@@ -195,7 +195,7 @@ ON CONFLICT (rank, name) DO UPDATE SET
     sum = sum + excluded.sum,
     step_lo = min(step_lo, excluded.step_lo),
     step_hi = max(step_hi, excluded.step_hi),
-    stale = iif(excluded.step_lo <= iif(attempt IS NOT excluded.attempt, step_hi, prior_hi), 1, stale),
+    stale = iif(:late OR excluded.step_lo <= iif(attempt IS NOT excluded.attempt, step_hi, prior_hi), 1, stale),
     prior_hi = iif(attempt IS NOT excluded.attempt, step_hi, prior_hi),
     attempt = excluded.attempt
 """
@@ -361,9 +361,12 @@ class Catalogue:
                 return shard_number(shard)
             parent = self._db.execute("SELECT parent FROM shards WHERE shard = ?", [shard]).fetchone()
             shard = parent[0] if parent is not None else None
+        return self._latest_attempt(identity.rank, shard_number(identity.shard))
+
+    def _latest_attempt(self, rank: int, default: int) -> int:
         query = "SELECT shard FROM attempts WHERE rank = ? ORDER BY coalesce(number, 0) DESC, started_us DESC LIMIT 1"
-        latest = self._db.execute(query, [identity.rank]).fetchone()
-        return shard_number(latest[0] if latest is not None else identity.shard)
+        latest = self._db.execute(query, [rank]).fetchone()
+        return shard_number(latest[0]) if latest is not None else default
 
     def set_values(
         self, table: str, values: Mapping[str, Any], remove: Iterable[str] = (), *, keep: bool = False
@@ -381,7 +384,8 @@ class Catalogue:
     def merge_metrics(self, columns: Mapping[str, Column], rank: int, attempt: int) -> None:
         """Take points that are new into the running summaries of their rank."""
         # asdict, and not a parameter each: SQLite stores NaN as NULL by itself.
-        key = {"rank": rank, "attempt": attempt}
+        # What an attempt logged that is not the last any more may be superseded, whatever the steps say.
+        key = {"rank": rank, "attempt": attempt, "late": attempt != self._latest_attempt(rank, attempt)}
         rows = [asdict(summarise(name, column)) | key for name, column in columns.items()]
         self._connection.executemany(_MERGE_METRIC, rows)
         self._note_last_step()

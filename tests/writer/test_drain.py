@@ -208,6 +208,31 @@ def test_a_live_run_of_another_machine_is_left_alone(run: Path) -> None:
     assert [path.name for path in run.iterdir()] == ["journal"]
 
 
+def test_points_of_an_attempt_that_was_continued_before_they_were_stored_are_not_summarised(
+    tmp_path: Path,
+) -> None:
+    """A writer that came late read both attempts at once, and counted what the second had gone back behind."""
+    host = os.uname().nodename
+    run = tmp_path / "p" / "r"
+    for number, at_step in ((1, None), (2, 1)):
+        shard = Shard(run / "journal", rank=0, host=host)
+        shard.event(0, {**START, "attempt": number, "at_step": at_step})
+        if number == 1:
+            for step in range(5):
+                shard.row(step, {"a": float(step), "eval": float(step)})
+        else:
+            shard.row(2, {"a": -1.0})
+        shard.close()
+    drain = drained(run)
+    drain.renew_summaries()
+    drain.close()
+    metrics = open_run(run).metrics
+    assert [(metrics[name].count, metrics[name].last, metrics[name].max) for name in ("a", "eval")] == [
+        (3, -1.0, 1.0),
+        (2, 1.0, 1.0),
+    ]
+
+
 def test_sums_beyond_the_largest_float_hurt_nobody(tmp_path: Path) -> None:
     """A sum of inf - inf is NaN, which SQLite keeps as NULL: the list of runs then failed for all runs."""
     with Board(base_dir=tmp_path) as board:
