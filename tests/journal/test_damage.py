@@ -139,10 +139,24 @@ def test_all_that_is_written_is_read_back_bit_for_bit_over_any_segments(
 
 
 @given(st.data())
-@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=150)
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=60)
 def test_any_damage_leaves_a_prefix_of_each_segment_and_is_named(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
+    damage_anywhere(tmp_path_factory, data)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@given(st.data())
+@settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=2000)
+def test_any_damage_leaves_a_prefix_of_each_segment_and_is_named_two_thousand_times(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    damage_anywhere(tmp_path_factory, data)
+
+
+def damage_anywhere(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     shard = Shard(tmp_path_factory.mktemp("run"), rank=0, host="here", segment_bytes=SMALL_BYTES)
     paths, parts = filled(shard)
     shard.close()
