@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from .catalogue import catalogue_paths, read_catalogues, stamp
 from .identity import Identity, describe, true_beginnings, true_status
 from .stores import Stores, in_time_order
 from .tail import Tail
+
+if TYPE_CHECKING:
+    from ..storage.scalars import ScalarReader
 
 __all__ = ["HistogramSeries", "MediaEntry", "Run", "Series", "TableEntry", "open_run"]
 
@@ -121,6 +124,7 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._tail = Tail(self.path / "journal")
+        self._whole_tail: tuple[str, Tail] | None = None
         self._snapshot = CatalogueSnapshot()
         self._stamp: tuple[Any, ...] = ()
         self._unreadable: str | None = None
@@ -491,7 +495,18 @@ class Run:
             self._read_catalogue()
             self._tail.forget(self._committed())
             self._place_shards()
-        return self._stores.columns(name, self._tail.columns(name), self._shard_names())
+        return self._stores.columns(name, self._tail_beyond(reader).columns(name), self._shard_names())
+
+    def _tail_beyond(self, reader: ScalarReader | None) -> Tail:
+        """Return the tail with all that Lance has not: of a copied run, run.db may be the newer of the two."""
+        names = self._shard_names()
+        stored = {names.get(number, ""): seq for number, seq in reader.committed().items()} if reader else {}
+        if all(stored.get(name, -1) >= seq for name, seq in self._committed().items()):
+            return self._tail
+        if self._whole_tail is None or self._whole_tail[0] != self._version:
+            self._whole_tail = self._version, Tail(self.path / "journal")
+            self._whole_tail[1].read()
+        return self._whole_tail[1]
 
     def _shard_names(self) -> dict[int, str]:
         """Return the shards' names by their number in the stores."""

@@ -2,7 +2,7 @@
 
 A flush goes in this order, and each step is on the disk before the next begins:
 
-    media bytes -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments deleted
+    media bytes -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments let go
 
 A crash between two of them leaves the journal as it was, so the next writer reads the same records again. What a store
 has already is left out: the Lance stores leave out what is not above their highest seq of a shard, run.db tells
@@ -38,6 +38,7 @@ from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
+from .spent import Spent
 
 __all__ = ["Drain", "may_drain"]
 
@@ -103,6 +104,7 @@ class Drain:
         self._note_damage(writer_name)
         self._sources: dict[str, _Source] = {}
         self._retired: list[Path] = []
+        self._spent = Spent(run)
         self.grown: list[Path] = []
         self.last_record_us: int | None = None
 
@@ -120,6 +122,7 @@ class Drain:
         """
         more = False
         self.grown = []
+        self._spent.clear()
         for directory in shard_directories(self.run / "journal"):
             source = self._source(directory)
             if source is None:
@@ -177,6 +180,7 @@ class Drain:
             self._store_rows(ready, media, unreadable)
         for source in ready:
             self._let_go(source)
+        self._spent.clear()
         if fork := self.catalogue.fork_to_adopt(INHERITED):
             inherit(self.run, self.catalogue, self._scalars, fork)
 
@@ -392,12 +396,10 @@ class Drain:
         self.catalogue.end_attempt(identity.shard, **ending)
 
     def _let_go(self, source: _Source) -> None:
-        """Delete what is committed: segments that nobody appends to any more, and staged files of stored items."""
+        """Let go of what is committed: segments that nobody appends to any more, and staged files of stored items."""
         for item in source.pending.items:
-            for name in _staged_names(item.body):
-                (source.directory / name).unlink(missing_ok=True)
-        for path in source.cursor.consumed:
-            path.unlink(missing_ok=True)
+            self._spent.add(source.directory / name for name in _staged_names(item.body))
+        self._spent.add(source.cursor.consumed)
         source.cursor.consumed.clear()
         self._keep_aside(source.cursor.damaged)
         source.cursor.damaged.clear()
