@@ -397,7 +397,7 @@ class Catalogue:
 
     def restore_metrics(self, summaries: Iterable[Metric]) -> None:
         """Take in summaries that were made of the points themselves; of which rank they are is not known any more."""
-        key = {"rank": 0, "attempt": None}
+        key = {"rank": 0, "attempt": None, "late": False}
         self._connection.executemany(_MERGE_METRIC, (asdict(metric) | key for metric in summaries))
         self._note_last_step()
 
