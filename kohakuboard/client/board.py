@@ -83,7 +83,8 @@ class Board:
             distributed job that are given the same one log to the same run, each as its rank.
         resume: What to do when that run exists: "allow" continues it, "never" does not, and with "must" it has to
             exist. Default $KOHAKUBOARD_RESUME, else "allow". A run that somebody logs to is not continued: "allow"
-            begins another one then, with a warning.
+            begins another one then, with a warning. Only within the process that has it open may another Board log to
+            it, too; the first one ends it.
         at_step: The step of the checkpoint that a continued run goes on from. What it had logged beyond that step is
             superseded: kept, and no longer shown. Default: the last step, and nothing is superseded but what is
             logged again.
@@ -140,12 +141,17 @@ class Board:
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
         fork = fork_of(fork_from, root, self.project) if fork_from is not None else None
         run_name = directory_name(given_id, "run") if given_id else new_run_id(self.name)
+        path = (root / directory_name(self.project) / run_name).absolute()
+        if given_id and (owner := _board_of(path)) is not None and resume_setting(resume) != "never":
+            self._join(owner, config)
+            return
         taken = take_up(
-            (root / directory_name(self.project) / run_name).absolute(),
+            path,
             rank=self.rank,
             named=given_id is not None,
             resume=resume_setting(resume),
             name=self.name,
+            goes_back=at_step is not None,
         )
         if taken.continued:
             fork = None
@@ -285,8 +291,7 @@ class Board:
         self.finish(status, error=None if status == "finished" else error)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
-        return _unpickled, (type(self), state, self.closed, dict(self.config), dict(self.summary))
+        return _unpickled, (type(self), self._shareable(), self.closed, dict(self.config), dict(self.summary))
 
     def __copy__(self) -> Board:
         return self
@@ -578,6 +583,16 @@ class Board:
         if self._pid != _NOBODY:
             self._supervisor.detach_in_child()
 
+    def _join(self, owner: Board, config: Mapping[str, Any] | None) -> None:
+        """Be one more handle of a run that another board of this process has open, and will end."""
+        self._become_child(owner._shareable(), closed=False)
+        self.config.preset(owner.config)
+        self.summary.preset(owner.summary)
+        self.config.update(config or {})
+
+    def _shareable(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in _OF_THE_PROCESS}
+
     def _become_child(self, state: dict[str, Any], closed: bool) -> None:
         """Be the board of another process in this one, as after a fork."""
         vars(self).update(state)
@@ -593,6 +608,13 @@ class Board:
         )
         self._make_mappings()
         _live.add(self)
+
+
+def _board_of(path: Path) -> Board | None:
+    """Return the board of this process that has a run open, and will end it."""
+    pid = os.getpid()
+    open_boards = (board for board in list(_live) if board.path == path and not board.closed)
+    return next((board for board in open_boards if board._pid == pid), None)
 
 
 def _unpickled(

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from ..errors import InvalidStepError, RunExistsError, RunLiveError, RunNotFoundError, SettingError
 from ..journal.lock import FileLock
-from ..journal.process import HEARTBEAT_S, host_name
+from ..journal.process import HEARTBEAT_S, host_name, process_start_mark
 from .names import directory_name, new_run_id
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def fork_of(fork_from: Any, root: Path, project: str) -> Fork:
     raise RunNotFoundError(root, wanted)
 
 
-def take_up(path: Path, *, rank: int, named: bool, resume: Resume, name: str) -> Takeover:
+def take_up(
+    path: Path, *, rank: int, named: bool, resume: Resume, name: str, goes_back: bool = False
+) -> Takeover:
     """Take up the run at a path, or begin another one beside it; its directory is there afterwards.
 
     Args:
@@ -113,6 +115,7 @@ def take_up(path: Path, *, rank: int, named: bool, resume: Resume, name: str) ->
         named: Whether the caller named the run; one with an id that was just made up cannot be there.
         resume: What to do about one that is there.
         name: What another run would be called.
+        goes_back: Whether the run goes on from a checkpoint.
     """
     if rank:
         path.mkdir(parents=True, exist_ok=True)
@@ -135,10 +138,21 @@ def take_up(path: Path, *, rank: int, named: bool, resume: Resume, name: str) ->
     if _is_live(run, here=locked is None):
         lock.release()
         return _instead(path, _holder(path), resume, name)
-    numbers = [attempt.number for attempt in run.attempts if attempt.rank == 0]
-    # Of a run that cannot be read the time tells which attempt is the last.
-    number = None if run.status == "unreadable" else max(numbers, default=0) + 1
+    number = _next_attempt(run, goes_back)
     return Takeover(path, lock, number, run.last_step, run.config, run.user_summary, continued=True)
+
+
+def _next_attempt(run: Run, goes_back: bool) -> int | None:
+    """Return the number of the next attempt; of a run that cannot be read the time tells which is the last."""
+    last = next((attempt for attempt in reversed(run.attempts) if attempt.rank == 0), None)
+    if run.status == "unreadable":
+        return None
+    if last is None:
+        return 1
+    pid = os.getpid()
+    own = (last.host, last.pid, last.process_start) == (host_name(), pid, process_start_mark(pid))
+    # A process that goes on with what it had finished itself goes on with its attempt.
+    return last.number if own and not goes_back else last.number + 1
 
 
 def _instead(path: Path, holder: str, resume: Resume, name: str) -> Takeover:

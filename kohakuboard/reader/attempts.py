@@ -2,7 +2,8 @@
 
 A run has one attempt for each time that a process took it up. Each rank of a distributed job has attempts of its own,
 told apart without any coordination: by the number that a board found out when it continued the run, else by when they
-began. A shard that began none, such as a forked child's, belongs to its parent's attempt.
+began. A process that takes up again what it had finished itself goes on with its attempt. A shard that began none, such
+as a forked child's, belongs to its parent's attempt.
 
 What a curve shows of the attempts of a rank is what the last of them says of each step: an attempt supersedes all that
 earlier ones logged beyond the step of the checkpoint it went on from (`at_step`), and what they logged at a step that
@@ -40,6 +41,7 @@ class Attempt:
     ended: datetime | None
     host: str | None
     pid: int | None
+    process_start: int | None  # the kernel's start mark of the process
     shards: tuple[str, ...]
 
 
@@ -72,10 +74,9 @@ def attempts_of(shards: Mapping[str, ShardOrigin], beginnings: Mapping[str, Begi
         heads = [name for name in beginnings if name in shards and shards[name].rank == rank]
         heads.sort(key=lambda name: (beginnings[name].number or 0, beginnings[name].started_us, name))
         start = 0 if heads and beginnings[heads[0]].number == 0 else 1
-        found += [
-            _begun(place, rank, beginnings[name], tuple(members[name]))
-            for place, name in enumerate(heads, start=start)
-        ]
+        for place, turn in enumerate(_by_number(heads, beginnings), start=start):
+            shards_of_turn = tuple(member for head in turn for member in members[head])
+            found.append(_begun(place, rank, [beginnings[head] for head in turn], shards_of_turn))
     return found
 
 
@@ -139,25 +140,39 @@ def _latest(
     return before[-1] if before else next(iter(of_rank), None)
 
 
-def _begun(place: int, rank: int, begun: Beginning, shards: tuple[str, ...]) -> Attempt:
-    host, pid, _ = begun.process
+def _by_number(heads: Sequence[str], beginnings: Mapping[str, Beginning]) -> list[list[str]]:
+    """Put together what has one number: a process that took up again what it had finished itself."""
+    turns: list[list[str]] = []
+    for head in heads:
+        number = beginnings[head].number
+        if turns and number is not None and number == beginnings[turns[-1][0]].number:
+            turns[-1].append(head)
+        else:
+            turns.append([head])
+    return turns
+
+
+def _begun(place: int, rank: int, beginnings: Sequence[Beginning], shards: tuple[str, ...]) -> Attempt:
+    first, last = beginnings[0], beginnings[-1]
+    host, pid, process_start = last.process
     return Attempt(
-        number=begun.number if begun.number is not None else place,
+        number=first.number if first.number is not None else place,
         rank=rank,
-        at_step=begun.at_step,
-        status=begun.status,
-        error=begun.error,
-        started=_datetime(begun.started_us),
-        ended=_datetime(begun.ended_us) if begun.ended_us is not None else None,
+        at_step=first.at_step,
+        status=last.status,
+        error=last.error,
+        started=_datetime(first.started_us),
+        ended=_datetime(last.ended_us) if last.ended_us is not None else None,
         host=host,
         pid=pid,
+        process_start=process_start,
         shards=shards,
     )
 
 
 def _unbegun(rank: int, names: list[str], shards: Mapping[str, ShardOrigin]) -> Attempt:
     started = _datetime(shards[names[0]].started_us)
-    return Attempt(1, rank, None, "running", None, started, None, None, None, tuple(names))
+    return Attempt(1, rank, None, "running", None, started, None, None, None, None, tuple(names))
 
 
 def _datetime(time_us: int) -> datetime:

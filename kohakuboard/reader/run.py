@@ -561,4 +561,4 @@ class Run:
 def _unknown_attempt(shards: Sequence[str]) -> Attempt:
     """Return what stands for the attempt of points of which only Lance knows."""
     unknown = datetime.fromtimestamp(0, tz=timezone.utc)
-    return Attempt(0, 0, None, "crashed", None, unknown, None, None, None, tuple(shards))
+    return Attempt(0, 0, None, "crashed", None, unknown, None, None, None, None, tuple(shards))

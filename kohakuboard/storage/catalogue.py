@@ -358,7 +358,7 @@ class Catalogue:
         shard: str | None = identity.shard
         while shard is not None:
             if self._db.execute("SELECT 1 FROM attempts WHERE shard = ?", [shard]).fetchone():
-                return shard_number(shard)
+                return shard_number(self._first_of_attempt(shard))
             parent = self._db.execute("SELECT parent FROM shards WHERE shard = ?", [shard]).fetchone()
             shard = parent[0] if parent is not None else None
         return self._latest_attempt(identity.rank, shard_number(identity.shard))
@@ -366,7 +366,16 @@ class Catalogue:
     def _latest_attempt(self, rank: int, default: int) -> int:
         query = "SELECT shard FROM attempts WHERE rank = ? ORDER BY coalesce(number, 0) DESC, started_us DESC LIMIT 1"
         latest = self._db.execute(query, [rank]).fetchone()
-        return shard_number(latest[0]) if latest is not None else default
+        return shard_number(self._first_of_attempt(latest[0])) if latest is not None else default
+
+    def _first_of_attempt(self, shard: str) -> str:
+        """Return the shard that an attempt began with; a process may take it up again, with another one."""
+        query = (
+            "SELECT first.shard FROM attempts AS first JOIN attempts AS this USING (rank, number) "
+            "WHERE this.shard = ? ORDER BY first.started_us LIMIT 1"
+        )
+        row = self._db.execute(query, [shard]).fetchone()
+        return row[0] if row is not None else shard
 
     def set_values(
         self, table: str, values: Mapping[str, Any], remove: Iterable[str] = (), *, keep: bool = False

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kohakuboard import Board, Histogram, Table
+from kohakuboard import Board
 from kohakuboard.errors import (
     InvalidStepError,
     RunExistsError,
-    RunLiveError,
     RunNotFoundError,
     SettingError,
 )
@@ -132,20 +131,53 @@ def test_a_continued_run_goes_on_from_its_checkpoint_also_before_anything_is_sto
 
 def test_a_continued_run_without_a_checkpoint_counts_on(tmp_path: Path) -> None:
     for _ in range(3):
-        with Board(base_dir=tmp_path, run_id="one") as board:
-            board.log(loss=1)
-            board.log(loss=2)
+        in_another_process(tmp_path, "board.log(loss=1); board.log(loss=2)")
     run = open_run(tmp_path / "default" / "one")
     assert run.series("loss").step.tolist() == [0, 1, 2, 3, 4, 5]
     assert [attempt.number for attempt in run.attempts] == [1, 2, 3]
     check_summary_fits(run)
 
 
+def in_another_process(root: Path, work: str, **options: object) -> None:
+    program = f"""
+import sys
+from kohakuboard import Board, Histogram, Table
+with Board(base_dir=sys.argv[1], run_id="one", **{options!r}) as board:
+    {work}
+"""
+    subprocess.run([sys.executable, "-c", program, str(root)], check=True, capture_output=True, timeout=60)
+
+
+def test_a_process_that_takes_up_again_what_it_finished_goes_on_with_its_attempt(tmp_path: Path) -> None:
+    for _ in range(2):
+        with Board(base_dir=tmp_path, run_id="one") as board:
+            board.log(val=1, step=0)
+            board.log(val=2, step=1)
+    run = open_run(tmp_path / "default" / "one")
+    assert run.series("val").step.tolist() == [0, 1, 0, 1]
+    assert [attempt.number for attempt in run.attempts] == [1]
+    check_summary_fits(run)
+
+
+def test_two_boards_of_one_process_on_one_run_share_it_and_the_first_ends_it(tmp_path: Path) -> None:
+    with Board(base_dir=tmp_path, run_id="one", config={"a": 1}) as first:
+        first.log(loss=1)
+        with Board(base_dir=tmp_path, run_id="one", config={"b": 2}) as second:
+            second.log(loss=2)
+            assert second.config == {"a": 1, "b": 2}
+        assert open_run(first.path).status == "running"
+        with pytest.raises(RunExistsError):
+            Board(base_dir=tmp_path, run_id="one", resume="never")
+    run = open_run(first.path)
+    assert run.status == "finished"
+    assert run.config == {"a": 1, "b": 2}
+    assert run.series("loss").value.tolist() == [1, 2]
+
+
 def test_points_logged_again_without_a_checkpoint_take_the_place_of_the_earlier_ones(tmp_path: Path) -> None:
     for attempt in range(2):
-        with Board(base_dir=tmp_path, run_id="one") as board:
-            for step in range(2 * attempt, 5):
-                board.log(loss=10 * attempt + step, step=step)
+        work = f"for step in range({2 * attempt}, 5): board.log(loss={10 * attempt} + step, step=step)"
+        in_another_process(tmp_path, work)
     run = open_run(tmp_path / "default" / "one")
     assert run.series("loss").value.tolist() == [0, 1, 12, 13, 14]
     check_summary_fits(run)
@@ -153,9 +185,9 @@ def test_points_logged_again_without_a_checkpoint_take_the_place_of_the_earlier_
 
 def test_media_tables_and_histograms_of_a_superseded_step_are_not_shown(tmp_path: Path) -> None:
     for attempt in range(2):
-        with Board(base_dir=tmp_path, run_id="one", at_step=0 if attempt else None) as board:
-            for step in range(attempt, 3):
-                board.log({"h": Histogram([attempt, 9]), "t": Table([{"a": attempt}])}, step=step)
+        values = f'{{"h": Histogram([{attempt}, 9]), "t": Table([{{"a": {attempt}}}])}}'
+        work = f"for step in range({attempt}, 3): board.log({values}, step=step)"
+        in_another_process(tmp_path, work, at_step=0 if attempt else None)
     run = open_run(tmp_path / "default" / "one")
     assert run.histograms("h").step.tolist() == [0, 1, 2]
     assert run.histograms("h").edges[:, 0].tolist() == [0, 1, 1]
@@ -217,8 +249,6 @@ def test_a_run_that_is_logged_to_is_not_continued_a_second_time(
         assert "this process logs to a new run" in done.stderr
     assert open_run(first.path).series("loss").value.tolist() == [1]
     assert open_run(first.path.with_name(other)).series("loss").value.tolist() == [2]
-    with pytest.raises(RunLiveError), Board(base_dir=tmp_path, run_id="one"):
-        Board(base_dir=tmp_path, run_id="one", resume="must")
 
 
 def test_of_many_that_begin_a_run_at_once_each_logs_to_one_of_its_own(tmp_path: Path) -> None:
