@@ -18,7 +18,8 @@ def shard_directories(journal: Path) -> list[Path]:
     """Return the shards of a journal in the order of their start."""
     try:
         with os.scandir(journal) as entries:
-            found = [journal / entry.name for entry in entries if entry.is_dir()]
+            # What begins with a dot is on its way out.
+            found = [journal / e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
     # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.

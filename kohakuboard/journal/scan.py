@@ -68,7 +68,8 @@ class ShardCursor:
             try:
                 damage = self._segment.ending()
             except FileNotFoundError:
-                damage = Damage(f"{self._segment.place} is missing")
+                # Unless the writer, done with the shard, has removed it at this moment.
+                damage = Damage(f"{self._segment.place} is missing") if self.directory.is_dir() else None
             found += [damage] if damage is not None else []
         return found
 

@@ -46,7 +46,15 @@ from .shards import shard_number
 from .summary import Metric, summarise
 from .sync import fsync_directory, fsync_file
 
-__all__ = ["Catalogue", "MediaRow", "catalogue_path", "is_abandoned", "last_heartbeat_us"]
+__all__ = [
+    "Catalogue",
+    "MediaRow",
+    "catalogue_path",
+    "give_up_claim",
+    "is_abandoned",
+    "known_catalogue_path",
+    "last_heartbeat_us",
+]
 
 FORMAT: Final = 2
 CLAIM: Final = ".catalogue-host"
@@ -214,15 +222,18 @@ class MediaRow(NamedTuple):
 
 def catalogue_path(run: Path, host: str) -> Path:
     """Return the database that a host writes to, claiming run.db when nobody has, or when its host is gone."""
-    own = run / f"run.{host}.db"
-    if own.exists():
-        return own
-    path = run / "run.db"
+    path = known_catalogue_path(run, host)
+    if path.name != "run.db":
+        return path
     holder = _claim(run / CLAIM, host)
     if holder == host:
         return path
-    if not is_abandoned(run, holder, (run / CLAIM).stat().st_mtime_ns // 1000):
-        return own
+    try:
+        claimed_us = (run / CLAIM).stat().st_mtime_ns // 1000
+    except FileNotFoundError:  # given up at this moment
+        return catalogue_path(run, host)
+    if not is_abandoned(run, holder, claimed_us):
+        return run / f"run.{host}.db"
     # Whole at every moment: another host may read it now.
     replacement = run / f"{CLAIM}.{host}"
     replacement.write_text(host)
@@ -232,12 +243,27 @@ def catalogue_path(run: Path, host: str) -> Path:
     return path
 
 
+def known_catalogue_path(run: Path, host: str) -> Path:
+    """Return the database that a host has written to."""
+    own = run / f"run.{host}.db"
+    return own if own.exists() else run / "run.db"
+
+
+def give_up_claim(path: Path) -> None:
+    """Let any host have a run.db whose run has ended; to be called by the host that writes to it."""
+    if path.name == "run.db":
+        path.with_name(CLAIM).unlink(missing_ok=True)
+
+
 def _claim(path: Path, host: str) -> str:
     """Return the host that a run's run.db belongs to, this one if it comes first."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
     except FileExistsError:
-        return path.read_text()
+        try:
+            return path.read_text()
+        except FileNotFoundError:  # given up at this moment
+            return _claim(path, host)
     with open(fd, "w") as file:
         file.write(host)
     # Lost in a power cut, it would make this host begin another database, and number its shards anew.
@@ -492,9 +518,6 @@ class Catalogue:
             except sqlite3.OperationalError:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
-        if single_file and self.path.name == "run.db":
-            # Whoever continues the run, on whichever host, may have it.
-            self.path.with_name(CLAIM).unlink(missing_ok=True)
 
 
 def _cells_text(cells: list[Any]) -> str:

@@ -50,9 +50,9 @@ def correct_status(run: Path, trainer: Trainer) -> None:
     ending = trainer.ending()
     if ending is None or ending.status == "finished":
         return
-    from ..storage.catalogue import Catalogue, catalogue_path
+    from ..storage.catalogue import Catalogue, known_catalogue_path
 
-    catalogue = Catalogue(catalogue_path(run, host_name()))
+    catalogue = Catalogue(known_catalogue_path(run, host_name()))
     # Somebody may have continued the run meanwhile, but not this attempt.
     for attempt in catalogue.attempts():
         if attempt["status"] == "finished" and _is_of(trainer, attempt):

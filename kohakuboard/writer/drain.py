@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -31,14 +30,14 @@ from ..journal.losses import loss_text
 from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
 from ..journal.stage import STAGED_SUFFIX
-from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, is_abandoned
+from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore, media_database
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
-from .spent import Spent
+from .spent import Spent, remove_journal, remove_shard
 
 __all__ = ["Drain", "may_drain"]
 
@@ -206,7 +205,7 @@ class Drain:
             identity = source.cursor.identity
             if source.finished and source.pending.last_seq < 0 and identity and identity.pid != but_of:
                 self._note_ending(self._sources.pop(name))
-                shutil.rmtree(source.directory, ignore_errors=True)
+                remove_shard(source.directory)
 
     def retire_ended_shards(self) -> None:
         """Store what is left of the shards whose process will write no more; `close` deletes their directories."""
@@ -224,11 +223,12 @@ class Drain:
             self._histograms.close()
         self._media.close()
         self.catalogue.close(single_file=single_file)
+        if single_file:
+            # Whoever continues the run, on whichever host, may have it.
+            give_up_claim(self.catalogue.path)
         for directory in self._retired:
-            shutil.rmtree(directory, ignore_errors=True)
-        if self._retired:
-            with suppress(OSError):  # another shard is there
-                (self.run / "journal").rmdir()
+            remove_shard(directory)
+        remove_journal(self.run / "journal")
 
     def _introduce(self, source: _Source) -> None:
         identity = source.cursor.identity

@@ -55,6 +55,8 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     lock = _writer_lock(run)
     if not _acquire(lock, trainer, run / "journal"):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
+        if trainer.exiting:
+            _follow_exit(run, trainer)
         return 0
     log.info("writer %d takes %s", os.getpid(), run)
     hold = Hold(trainer)

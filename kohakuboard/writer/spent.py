@@ -8,6 +8,7 @@ stored.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections import deque
@@ -16,7 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Spent"]
+from ..journal.directory import shard_directories
+
+__all__ = ["Spent", "remove_journal", "remove_shard"]
 
 KEEP_S: Final = 30.0
 KEEP_BYTES: Final = 16 << 20
@@ -58,3 +61,20 @@ class Spent:
             return shutil.disk_usage(self._run).free >= LEAST_FREE_BYTES
         except OSError:
             return False
+
+
+def remove_shard(shard: Path) -> None:
+    """Delete a shard: its name goes first, at once, so that nobody who looks misses files of a shard that is there."""
+    gone = shard.with_name(f".{shard.name}")
+    with suppress(FileNotFoundError):
+        os.replace(shard, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def remove_journal(journal: Path) -> None:
+    """Delete a journal that has no shards any more, with what is left of removals that were cut short."""
+    if journal.is_dir() and not shard_directories(journal):
+        for path in journal.glob(".*"):
+            shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):  # a process has begun to log meanwhile
+            journal.rmdir()

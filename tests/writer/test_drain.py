@@ -233,6 +233,21 @@ def test_points_of_an_attempt_that_was_continued_before_they_were_stored_are_not
     ]
 
 
+def test_a_shard_whose_removal_was_cut_short_is_no_shard_and_goes_with_the_journal(
+    run: Path, shard: Shard
+) -> None:
+    """A reader that looked while a shard was being deleted found no segments, and called it damage."""
+    left = run / "journal" / ".r0-1-1-0000"
+    left.mkdir()
+    (left / "00000002.kbj").write_bytes(b"")
+    assert open_run(run).problems == []
+    shard.event(1, {"type": "finish", "status": "finished", "error": None})
+    shard.close()
+    assert recover(run)
+    assert not (run / "journal").exists()
+    assert open_run(run).status == "finished"
+
+
 def test_sums_beyond_the_largest_float_hurt_nobody(tmp_path: Path) -> None:
     """A sum of inf - inf is NaN, which SQLite keeps as NULL: the list of runs then failed for all runs."""
     with Board(base_dir=tmp_path) as board:
