@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -118,6 +118,13 @@ def _has_catalogue(directory: Path) -> bool:
     return bool(catalogue_paths(directory))
 
 
+class Placed(NamedTuple):
+    """Hold the attempts of a run, and the attempt of each shard."""
+
+    attempts: list[Attempt]
+    turns: dict[str, Attempt]
+
+
 class Run:
     """Give access to one run. A snapshot: `refresh` moves it on. Not for use by two threads at once."""
 
@@ -132,8 +139,7 @@ class Run:
         self._identity = Identity(path.name, path.name, path.parent.name)
         self._status = "running"
         self._stores = Stores(self.path)
-        self._attempts: list[Attempt] = []
-        self._turns: dict[str, Attempt] = {}  # by shard
+        self._placed: Placed | None = None
         self._by_rank: dict[int, dict[str, Metric]] = {}
         self._metrics: dict[str, Metric] = {}
         self._version = ""
@@ -225,7 +231,7 @@ class Run:
     @property
     def attempts(self) -> list[Attempt]:
         """Return each time that a process took the run up, in order within each rank; all of rank 0 come first."""
-        return list(self._attempts)
+        return list(self._places().attempts)
 
     @property
     def forked_from(self) -> tuple[str, int] | None:
@@ -376,13 +382,17 @@ class Run:
         if version == self._version:
             return False
         self._version = version
-        self._place_shards()
+        self._placed = None
         self._summarise()
         return True
 
-    def _place_shards(self) -> None:
-        self._attempts = attempts_of(self._origins(), true_beginnings(self._identity))
-        self._turns = {shard: attempt for attempt in self._attempts for shard in attempt.shards}
+    def _places(self) -> Placed:
+        """Return which shard is whose; found out when it is asked for, which a list of runs does not."""
+        if self._placed is None:
+            attempts = attempts_of(self._origins(), true_beginnings(self._identity))
+            turns = {shard: attempt for attempt in attempts for shard in attempt.shards}
+            self._placed = Placed(attempts, turns)
+        return self._placed
 
     def _read_tail(self) -> None:
         try:
@@ -407,13 +417,10 @@ class Run:
             rank: {n: row.metric for n, row in rows.items()} for rank, rows in self._snapshot.metrics.items()
         }
         # What one database knows of an attempt may supersede what another one has added up.
-        superseded = self._superseded_by_tail() | self._snapshot.shared_metrics
-        turns = self._turns
-        for shard, columns in self._tail.all_columns().items():
-            known = by_rank.setdefault(turns[shard].rank, {}) if shard in turns else {}
-            for name, column in columns.items():
-                later = summarise(name, column)
-                known[name] = known[name].merged(later) if name in known else later
+        superseded = set(self._snapshot.shared_metrics)
+        if tails := self._tail.all_columns():
+            superseded |= self._superseded_by_tail()
+            self._add_tails(by_rank, tails)
         for rank, name in superseded:
             pieces = [column for _, column in self.parts(name, rank) if len(column.seqs)]
             if pieces:
@@ -421,16 +428,28 @@ class Run:
             else:
                 by_rank[rank].pop(name, None)
         self._by_rank = by_rank
-        self._metrics = {}
-        for rank in sorted(by_rank):
-            self._metrics = self._metrics | {n: m for n, m in by_rank[rank].items() if n not in self._metrics}
-        steps = [metric.step_hi for metric in self._metrics.values()]
-        self._last_step = max(steps, default=None)
+        ranks = sorted(by_rank)
+        self._metrics = by_rank[ranks[0]] if ranks else {}
+        for rank in ranks[1:]:
+            more = {n: metric for n, metric in by_rank[rank].items() if n not in self._metrics}
+            self._metrics = self._metrics | more
+        self._last_step = max((metric.step_hi for metric in self._metrics.values()), default=None)
+
+    def _add_tails(
+        self, by_rank: dict[int, dict[str, Metric]], tails: Mapping[str, Mapping[str, Column]]
+    ) -> None:
+        """Add up what is not committed yet."""
+        turns = self._places().turns
+        for shard, columns in tails.items():
+            known = by_rank.setdefault(turns[shard].rank, {}) if shard in turns else {}
+            for name, column in columns.items():
+                later = summarise(name, column)
+                known[name] = known[name].merged(later) if name in known else later
 
     def _superseded_by_tail(self) -> set[tuple[int, str]]:
         """Return rank and name of the metrics whose committed summary counts points that the tail supersedes."""
         found: set[tuple[int, str]] = set()
-        committed, turns = self._snapshot, self._turns
+        committed, turns = self._snapshot, self._places().turns
         for shard in self._identity.beginnings.keys() - committed.beginnings.keys():
             attempt = turns.get(shard)
             if attempt is not None and attempt.at_step is not None:
@@ -461,21 +480,21 @@ class Run:
         if committed_only:
             committed = self._committed()
             columns = {shard: c.up_to(committed.get(shard, -1)) for shard, c in columns.items()}
-        for place, shard in enumerate(self._places()):
+        for place, shard in enumerate(self._shards_in_order()):
             if place and shard in columns:
                 named = columns[shard].seqs + (place << SEQ_BITS)
                 columns[shard] = columns[shard]._replace(seqs=named)
-        wanted = [one for one in self._attempts if one.rank == rank and number in (None, one.number)]
+        wanted = [one for one in self._places().attempts if one.rank == rank and number in (None, one.number)]
         if (
             rank == 0
             and number in (None, 0)
-            and (strays := [one for one in columns if one not in self._turns])
+            and (strays := [one for one in columns if one not in self._places().turns])
         ):
             wanted.insert(0, _unknown_attempt(strays))
         parts = [(one, [columns[shard] for shard in one.shards if shard in columns]) for one in wanted]
         return [(one, in_time_order(found) if found else NO_POINTS) for one, found in parts]
 
-    def _places(self) -> list[str]:
+    def _shards_in_order(self) -> list[str]:
         """Return the shards in the order of their start."""
         return [
             name for name, _ in sorted(self._origins().items(), key=lambda one: (one[1].started_us, one[0]))
@@ -494,7 +513,7 @@ class Run:
             self._read_tail()
             self._read_catalogue()
             self._tail.forget(self._committed())
-            self._place_shards()
+            self._placed = None
         return self._stores.columns(name, self._tail_beyond(reader).columns(name), self._shard_names())
 
     def _tail_beyond(self, reader: ScalarReader | None) -> Tail:
@@ -520,9 +539,9 @@ class Run:
             steps: The step of each row.
         """
         names = self._shard_names()
-        turns = [self._turns.get(names.get(number, "")) for number in numbers]
+        turns = [self._places().turns.get(names.get(number, "")) for number in numbers]
         first = min((turn.rank for turn in turns if turn is not None), default=0)
-        order: list[Attempt | None] = [None, *(one for one in self._attempts if one.rank == first)]
+        order: list[Attempt | None] = [None, *(one for one in self._places().attempts if one.rank == first)]
         places = [[i for i, turn in enumerate(turns) if turn is one] for one in order]
         parts = [
             (one.at_step if one is not None else None, np.array([steps[i] for i in which], dtype=np.int64))
