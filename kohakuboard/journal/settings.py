@@ -42,7 +42,11 @@ class Settings(NamedTuple):
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell the background writer."""
-        return {JOURNAL_VARIABLE: self.journal or "", SYNC_VARIABLE: str(self.sync_every_s)}
+        return {
+            JOURNAL_VARIABLE: self.journal or "",
+            SYNC_VARIABLE: str(self.sync_every_s),
+            LIMIT_VARIABLE: str(self.journal_limit_bytes),
+        }
 
 
 def settings(

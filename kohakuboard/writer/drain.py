@@ -29,6 +29,7 @@ from ..journal.format import ShardIdentity
 from ..journal.losses import loss_text
 from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
+from ..journal.settings import settings
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
@@ -103,7 +104,7 @@ class Drain:
         self._note_damage(writer_name)
         self._sources: dict[str, _Source] = {}
         self._retired: list[Path] = []
-        self._spent = Spent(run)
+        self._spent = Spent(run, settings().journal_limit_bytes)
         self.grown: list[Path] = []
         self.last_record_us: int | None = None
 

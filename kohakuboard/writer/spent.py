@@ -29,8 +29,10 @@ LEAST_FREE_BYTES: Final = 256 << 20
 class Spent:
     """Hold the files of a run's journal that are to be deleted, oldest first."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, journal_limit_bytes: int) -> None:
         self._run = run
+        # What is kept counts for the trainer, whose journal may have only a limited size.
+        self._most = min(KEEP_BYTES, journal_limit_bytes // 4)
         self._files: deque[tuple[float, int, Path]] = deque()
         self._known: set[Path] = set()
         self._n_bytes = 0
@@ -48,7 +50,7 @@ class Spent:
 
     def clear(self) -> None:
         """Delete what has been kept for long enough."""
-        most = KEEP_BYTES if self._files and self._has_room() else 0
+        most = self._most if self._files and self._has_room() else 0
         oldest = time.monotonic() - KEEP_S
         while self._files and (self._n_bytes > most or self._files[0][0] < oldest):
             _, size, path = self._files.popleft()
