@@ -300,6 +300,8 @@ class Run:
     def parts(self, name: str, rank: int, *, committed_only: bool = False) -> list[tuple[Attempt, Column]]:
         """Return the points of a rank that are shown, by the attempt that logged them."""
         raw = self._raw_parts(name, rank, committed_only=committed_only)
+        if len(raw) == 1:
+            return raw
         masks = shown([(attempt.at_step, column.steps) for attempt, column in raw])
         return [
             (attempt, column if mask.all() else column.take(np.flatnonzero(mask)))

@@ -20,7 +20,7 @@ __all__ = ["KEYS", "rechunk"]
 
 KEYS: Final = (
     *("metric", "shard", "seq_hi", "ord_lo", "n", "axis"),
-    *(name for _, lo, by in AXES for name in (lo, by)),
+    *(name for _, *keys in AXES for name in keys),
 )
 # A point is one number of its own, and three more if it has an axis to itself.
 BATCH_NUMBERS: Final = 13 * CHUNK_POINTS

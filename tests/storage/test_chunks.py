@@ -179,6 +179,29 @@ def test_even_numbers_cost_nothing() -> None:
     assert [table[name].to_pylist() for name in ("seq_by", "step_by", "time_by")] == [[1], [5], [0]]
 
 
+@pytest.mark.parametrize("n", [100, 5000])
+def test_numbers_that_skip_now_and_then_cost_two_for_each_gap(n: int) -> None:
+    seqs = np.arange(n)
+    seqs[n // 3 :] += 2
+    seqs[n // 2 :] += 7
+    steps = 10 * np.arange(n)
+    steps[-1] += 1
+    uneven = np.arange(n) ** 2
+    given_points = Points(
+        np.append(seqs, seqs + n), np.append(steps, uneven), np.append(uneven, -steps), np.zeros(2 * n)
+    )
+    table = encode(series([n, n]), given_points)
+    assert_same(decode(table), given_points)
+    assert table["seq_gaps"].to_pylist() == [2, 2]
+    assert [len(items) for items in table["seqs"].to_pylist()] == [4, 4]
+    assert table["step_gaps"].to_pylist() == [1, 0]
+    assert [len(items) for items in table["steps"].to_pylist()] == [2, n]
+    merged = pa.concat_tables(
+        list(rechunk(table.select(KEYS), lambda rows, names: table.select(names).take(rows)))
+    )
+    assert_same(decode(merged), given_points)
+
+
 def test_a_merge_keeps_metrics_and_shards_apart_and_the_highest_seq_of_their_flushes() -> None:
     flushes = []
     for number in range(3):
