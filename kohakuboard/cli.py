@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from kohakuboard.reader import Metric, Run, Workspace
+    from kohakuboard.reader import Attempt, Metric, Run, Workspace
 
 __all__ = ["main"]
 
@@ -310,7 +310,23 @@ def _details(run: Run) -> dict[str, object]:
         "notes": run.notes,
         "config": run.config,
         "environment": run.environment,
+        "forked_from": run.forked_from,
+        "attempts": [_attempt_fields(attempt) for attempt in run.attempts],
         "metrics": [_metric_fields(metric) for metric in run.metrics.values()],
+    }
+
+
+def _attempt_fields(attempt: Attempt) -> dict[str, object]:
+    return {
+        "number": attempt.number,
+        "rank": attempt.rank,
+        "at_step": attempt.at_step,
+        "status": attempt.status,
+        "error": attempt.error,
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "host": attempt.host,
+        "pid": attempt.pid,
     }
 
 
@@ -379,6 +395,9 @@ def _print_run(console: Console, run: Run) -> None:
         "started": _moment(run.started),
         "duration": _duration(run.duration_s),
         "last step": run.last_step,
+        "forked from": "" if run.forked_from is None else "{} at step {}".format(*run.forked_from),
+        "attempts": _attempts(run),
+        "ranks": "" if (ranks := 1 + max((one.rank for one in run.attempts), default=0)) == 1 else ranks,
         "notes": run.notes,
         "error": run.error,
     }
@@ -389,6 +408,13 @@ def _print_run(console: Console, run: Run) -> None:
     _print_pairs(console, "summary", {key: value for key, value in run.summary.items() if key not in series})
     if series:
         console.print(_metric_table(series.values()))
+
+
+def _attempts(run: Run) -> str:
+    """Say how often the run was taken up, if more than once."""
+    own = [attempt for attempt in run.attempts if attempt.rank == 0 and attempt.number]
+    ends = ", ".join(attempt.status for attempt in own)
+    return f"{len(own)} ({ends})" if len(own) > 1 else ""
 
 
 def _print_pairs(console: Console, title: str | None, pairs: Mapping[str, object]) -> None:

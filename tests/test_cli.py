@@ -151,8 +151,22 @@ def test_show_json_names_numbers_that_json_does_not_have(kobo: Kobo, root: Path)
 def test_show_json_has_the_documented_fields(kobo: Kobo, root: Path) -> None:
     run = json.loads(kobo("show", root / "digits" / "aaa-one", "--json"))
     page = (REPOSITORY / "docs" / "cli.md").read_text()
-    fields = [*run, *run["metrics"][0]]
+    fields = [*run, *run["metrics"][0], *run["attempts"][0]]
     assert [field for field in fields if f"`{field}`" not in page] == []
+
+
+def test_show_says_how_often_a_run_was_taken_up_and_what_it_was_forked_from(
+    kobo: Kobo, tmp_path: Path
+) -> None:
+    for at_step in (None, 0):
+        with Board(base_dir=tmp_path, run_id="one", at_step=at_step) as board:
+            board.log(loss=1)
+    with Board(base_dir=tmp_path, run_id="two", fork_from=("one", 0)) as board:
+        board.log(loss=1)
+    assert "2 (finished, finished)" in kobo("show", tmp_path / "default" / "one")
+    shown = kobo("show", tmp_path / "default" / "two")
+    assert "default/one at step 0" in shown
+    assert "attempts" not in shown, "one is nothing to tell"
 
 
 def test_show_of_a_failed_run_has_its_traceback(kobo: Kobo, tmp_path: Path) -> None:

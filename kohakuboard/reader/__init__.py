@@ -7,15 +7,18 @@ steps, times, losses, _ = run.series("train/loss")
 """
 
 from ..storage.summary import Metric
+from .attempts import Attempt, RankStatistics
 from .listing import Entry
 from .run import HistogramSeries, MediaEntry, Run, Series, TableEntry, open_run
 from .workspace import Workspace, find_workspace
 
 __all__ = [
+    "Attempt",
     "Entry",
     "HistogramSeries",
     "MediaEntry",
     "Metric",
+    "RankStatistics",
     "Run",
     "Series",
     "TableEntry",
