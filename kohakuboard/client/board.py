@@ -25,7 +25,7 @@ from time import time as now
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from ..errors import BoardClosedError, InvalidStepError, RichValueError, SettingError
+from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.settings import settings
@@ -38,13 +38,13 @@ from .drops import Drops
 from .ending import error_text, status_of, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
-from .plain import INT64, describe, plain, storable_text
+from .plain import INT64, describe, plain, storable_text, text_of, words
 from .rank import process_rank
-from .records import Rich
 from .scalars import NotAScalarError, to_float
 from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
-from .takeover import Fork, Resume, Takeover, fork_of, resume_setting, take_up
+from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up
+from .values import encode_rich, rich_values, type_name, whole_number
 
 __all__ = ["DEFAULT_ROOT", "Board", "default_root"]
 
@@ -133,11 +133,11 @@ class Board:
         journal_limit_bytes: int | None = None,
     ) -> None:
         self._settings = settings(journal, sync_every_s, journal_limit_bytes=journal_limit_bytes)
-        given_id = _text(run_id) or _text(os.environ.get("KOHAKUBOARD_RUN_ID"))
-        self.name = _text(name) or given_id or random_name()
-        self.project = _text(project) or "default"
+        given_id = text_of(run_id) or text_of(os.environ.get("KOHAKUBOARD_RUN_ID"))
+        self.name = text_of(name) or given_id or random_name()
+        self.project = text_of(project) or "default"
         self.rank = process_rank() if rank is None else rank
-        at_step = _step_of_checkpoint(at_step) if at_step is not None else None
+        at_step = step_of_checkpoint(at_step) if at_step is not None else None
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
         fork = fork_of(fork_from, root, self.project) if fork_from is not None else None
         run_name = directory_name(given_id, "run") if given_id else new_run_id(self.name)
@@ -161,7 +161,7 @@ class Board:
         self._lineage: str | None = None
         self._step = 0
         self._stepping = False
-        self._next_step = _step_after(taken, at_step, fork)
+        self._next_step = taken.first_step(at_step, fork)
         self._refused: set[str] = set()
         self._drops = Drops(self.path)
         # Re-entrant: a signal handler may finish the board that is being finished.
@@ -176,10 +176,10 @@ class Board:
         self._write_start(
             {
                 # A run that is continued keeps its name, unless another is given.
-                "name": _text(name),
-                "group": _text(group),
-                "notes": _text(notes),
-                "tags": _words([] if tags is None else tags),
+                "name": text_of(name),
+                "group": text_of(group),
+                "notes": text_of(notes),
+                "tags": words([] if tags is None else tags),
                 "config": self.config.preset(config or {}),
                 "attempt": taken.attempt,
                 "at_step": fork.step if fork is not None and at_step is None else at_step,
@@ -252,9 +252,9 @@ class Board:
 
     def add_tags(self, *tags: str) -> None:
         """Add words to find the run by."""
-        words = _words(tags)
-        self._start["tags"] += words
-        self._write_event({"type": "tags", "add": words})
+        added = words(tags)
+        self._start["tags"] += added
+        self._write_event({"type": "tags", "add": added})
 
     @property
     def closed(self) -> bool:
@@ -279,7 +279,7 @@ class Board:
             error: The traceback, reason or exception, for a run that failed.
             timeout_s: The longest wait, in seconds.
         """
-        self._end(_text(status) or "finished", error_text(error), timeout_s)
+        self._end(text_of(status) or "finished", error_text(error), timeout_s)
 
     def __enter__(self) -> Board:
         return self
@@ -415,7 +415,7 @@ class Board:
     def _encoded(self, scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes | None:
         """Return a rich record; None, with a warning for each name, when the items cannot be encoded."""
         try:
-            return _encode_rich(scalars, items)
+            return encode_rich(scalars, items)
         except Exception as exc:  # noqa: BLE001  (the boundary: the scalars are logged all the same)
             for item in items:
                 self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
@@ -432,7 +432,7 @@ class Board:
             name = "?"
             try:
                 name = storable_text(str(key))
-                if rich := _rich_values(value):
+                if rich := rich_values(value):
                     stage = self._shard.stage
                     items += [
                         {"name": name, "index": i, **item.to_item(stage)} for i, item in enumerate(rich)
@@ -440,22 +440,22 @@ class Board:
                 else:
                     scalars[name] = value if is_on_device(value) else to_float(value)
             except (NotAScalarError, RichValueError) as exc:
-                self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {exc}")
+                self._refuse(name, f"{name!r} of type {type_name(value)} was not logged: {exc}")
             except StagingError as exc:
                 self._drops.add(step, exc, values=1)
             except BoardClosedError:
                 raise
             except Exception as exc:  # noqa: BLE001  (the boundary: one bad value must not cost the others)
-                self._refuse(name, f"{name!r} of type {_type_name(value)} was not logged: {describe(exc)}")
+                self._refuse(name, f"{name!r} of type {type_name(value)} was not logged: {describe(exc)}")
         return scalars, items
 
     def _valid_step(self, step: Any) -> int:
-        number = _whole_number(step)
+        number = whole_number(step)
         if number is not None and number in INT64:
             return number
         used = self._step if self._stepping else min(self._next_step, HIGHEST_STEP)
         self._refuse(
-            "step", f"step={describe(step)} ({_type_name(step)}) is no 64-bit integer; step {used} was used"
+            "step", f"step={describe(step)} ({type_name(step)}) is no 64-bit integer; step {used} was used"
         )
         return used
 
@@ -628,69 +628,6 @@ def _unpickled(
         board.config.preset(config)
         board.summary.preset(summary)
     return board
-
-
-def _rich_values(value: Any) -> Sequence[Rich]:
-    """Return the rich values in a value: itself, or a sequence's; none if it is something else."""
-    if isinstance(value, Rich):
-        return [value]
-    if isinstance(value, list | tuple) and value and all(isinstance(item, Rich) for item in value):
-        return value
-    return ()
-
-
-def _encode_rich(scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes:
-    # Here, and not at the top: it costs 40 ms that a run of scalars alone need not pay.
-    import msgspec
-
-    return msgspec.msgpack.encode({"scalars": scalars, "items": items})
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _whole_number(value: Any) -> int | None:
-    """Return the integer that any framework's integer is, or a float of that value; None for all else."""
-    try:
-        return int(index(value))
-    except Exception:  # noqa: BLE001  (the boundary: a user's own object may raise anything)
-        pass
-    try:
-        return number if not isinstance(value, str | bytes) and (number := int(value)) == value else None
-    except Exception:  # noqa: BLE001  (as above)
-        return None
-
-
-def _step_of_checkpoint(step: Any) -> int:
-    number = _whole_number(step)
-    if number is None or number not in INT64:
-        raise SettingError("at_step", step, "set it to the step of the checkpoint, a 64-bit integer")
-    return number
-
-
-def _step_after(taken: Takeover, at_step: int | None, fork: Fork | None) -> int:
-    """Return the first step that a board counts by itself."""
-    if at_step is not None:
-        reached = at_step
-    elif fork is not None:
-        reached = fork.step
-    else:
-        reached = taken.last_step if taken.last_step is not None else -1
-    return min(max(reached + 1, 0), HIGHEST_STEP)
-
-
-def _words(values: Any) -> list[str]:
-    try:
-        given = [values] if isinstance(values, str) else list(values)
-    except Exception:  # noqa: BLE001  (the boundary: a user's own object may raise anything)
-        given = [values]
-    return [word if isinstance(word, str) else str(word) for word in plain(given)]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else _words([value])[0]
 
 
 def _say(message: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from os import PathLike, fspath
 from typing import Any, Final
 
-__all__ = ["describe", "plain", "storable_text"]
+__all__ = ["describe", "plain", "storable_text", "text_of", "words"]
 
 DEEPEST: Final = 32
 LONGEST_TEXT: Final = 100_000
@@ -156,3 +156,17 @@ def _key(key: Any) -> str:
         return storable_text(_cut(str(key), LONGEST_TEXT))
     except Exception:  # noqa: BLE001  (a user's own key may raise anything when it is looked at)
         return describe(key)
+
+
+def words(values: Any) -> list[str]:
+    """Return texts of whatever was given for some: one alone is one of them."""
+    try:
+        given = [values] if isinstance(values, str) else list(values)
+    except Exception:  # noqa: BLE001  (the boundary: a user's own object may raise anything)
+        given = [values]
+    return [word if isinstance(word, str) else str(word) for word in plain(given)]
+
+
+def text_of(value: Any) -> str | None:
+    """Return the text of whatever was given for one; None stays None."""
+    return None if value is None else words([value])[0]

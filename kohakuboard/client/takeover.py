@@ -29,11 +29,13 @@ from ..errors import InvalidStepError, RunExistsError, RunLiveError, RunNotFound
 from ..journal.lock import FileLock
 from ..journal.process import HEARTBEAT_S, host_name, process_start_mark
 from .names import directory_name, new_run_id
+from .plain import INT64
+from .values import whole_number
 
 if TYPE_CHECKING:
     from ..reader import Run
 
-__all__ = ["Fork", "Resume", "Takeover", "fork_of", "resume_setting", "take_up"]
+__all__ = ["Fork", "Resume", "Takeover", "fork_of", "resume_setting", "step_of_checkpoint", "take_up"]
 
 log = logging.getLogger("kohakuboard")
 
@@ -70,6 +72,16 @@ class Takeover(NamedTuple):
     summary: Mapping[str, Any]
     continued: bool
 
+    def first_step(self, at_step: int | None, fork: Fork | None) -> int:
+        """Return the first step that a board counts by itself."""
+        if at_step is not None:
+            reached = at_step
+        elif fork is not None:
+            reached = fork.step
+        else:
+            reached = self.last_step if self.last_step is not None else -1
+        return min(max(reached + 1, 0), INT64[-1])
+
 
 def resume_setting(value: object, environment: Mapping[str, str] = os.environ) -> Resume:
     """Return the way to resume that an argument names, else the environment, else "allow"."""
@@ -82,6 +94,14 @@ def resume_setting(value: object, environment: Mapping[str, str] = os.environ) -
         if value == way:
             return way
     raise SettingError("resume", value, "set it to 'allow', 'must' or 'never', or leave it out")
+
+
+def step_of_checkpoint(step: Any) -> int:
+    """Return the step that `at_step` names. Raises SettingError."""
+    number = whole_number(step)
+    if number is None or number not in INT64:
+        raise SettingError("at_step", step, "set it to the step of the checkpoint, a 64-bit integer")
+    return number
 
 
 def fork_of(fork_from: Any, root: Path, project: str) -> Fork:

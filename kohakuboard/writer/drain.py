@@ -44,6 +44,8 @@ __all__ = ["Drain", "may_drain"]
 
 # Of a backlog no more than this is taken into memory at once.
 READ_BYTES: Final = 8 << 20
+# How old a shard is of which a killed process had not named the first segment.
+NAMELESS_S: Final = 10.0
 # Where segments go that could not be read to their end.
 DAMAGED: Final = "damaged"
 
@@ -126,7 +128,7 @@ class Drain:
         for directory in shard_directories(self.run / "journal"):
             source = self._source(directory)
             if source is None:
-                if _is_headless(directory):
+                if directory not in self._retired and _is_headless(directory):
                     self._clear_away(directory)
                 continue
             room = self._read_bytes - self.pending_bytes
@@ -444,8 +446,10 @@ def _is_headless(shard: Path) -> bool:
     machine's file systems only: on a network's, what is not to be seen here may be there.
     """
     pid = shard.name.split("-")[2:3]
-    if not segment_paths(shard) or shard_identity(shard) is not None or not is_local(shard):
+    if shard_identity(shard) is not None or not is_local(shard):
         return False
+    if not segment_paths(shard) and time.time() - os.path.getmtime(shard) < NAMELESS_S:
+        return False  # its process may live in a container, where its number is another, and only have begun
     return not (
         pid and re.fullmatch("[0-9a-f]{1,8}", pid[0]) and is_alive(host_name(), int(pid[0], 16), None)
     )

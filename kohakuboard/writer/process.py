@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import RunBusyError
 from ..journal.directory import process_has_shard, shard_directories, shard_identity
 from ..journal.lock import FileLock
-from ..journal.process import HEARTBEAT_S, HELD_EXIT_CODE, host_name
+from ..journal.process import HEARTBEAT_S, HELD_EXIT_CODE, host_name, is_alive
 from ..journal.settings import settings
 from .conclusion import correct_status, wait_until_ended
 from .durability import JournalSync
@@ -38,6 +38,8 @@ FLUSH_AGE_S: Final = 10.0
 RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
 HANDOVER_S: Final = 10.0
+# How long a process that was killed may still keep its lock.
+DYING_S: Final = 2.0
 # The kernel closes a dying process's pipes a moment before the process is gone.
 DEATH_GRACE_S: Final = 5.0
 MOST_OPEN_FILES: Final = 4096
@@ -196,8 +198,15 @@ def recover_run(run: Path) -> bool:
 
     identities = [identity for one in directories if (identity := shard_identity(one)) is not None]
     lock = _writer_lock(run)
-    if (identities and not any(may_drain(run, one) for one in identities)) or not lock.acquire():
+    if identities and not any(may_drain(run, one) for one in identities):
         raise RunBusyError(run)
+    # A process that was killed keeps its locks until the last of its threads is gone.
+    alive = any(is_alive(one.host, one.pid, one.process_start) for one in identities)
+    deadline = time.monotonic() + (0.0 if alive else DYING_S)
+    while not lock.acquire():
+        if time.monotonic() >= deadline:
+            raise RunBusyError(run)
+        time.sleep(0.02)
     try:
         drain = Drain(run, host_name())
         drain.exhaust()
