@@ -43,7 +43,7 @@ from .rank import process_rank
 from .scalars import NotAScalarError, to_float
 from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
-from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up
+from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
 from .values import encode_rich, rich_values, type_name, whole_number
 
 __all__ = ["DEFAULT_ROOT", "Board", "default_root"]
@@ -87,7 +87,7 @@ class Board:
             it, too; the first one ends it.
         at_step: The step of the checkpoint that a continued run goes on from. What it had logged beyond that step is
             superseded: kept, and no longer shown. Default: the last step, and nothing is superseded but what is
-            logged again.
+            logged again. Ranks above 0 do not read the run: without `at_step` or `log(step=…)` they count from 0.
         fork_from: A run and a step, `(run_id, 1000)`: a new run begins with the points of that one up to the step. The
             run is named by its id in the project, "project/id", or its path. Ignored when the new run exists.
         rank: Which process of a distributed job this is; by default as torch.distributed, torchrun, Lightning, SLURM
@@ -104,8 +104,9 @@ class Board:
             $KOHAKUBOARD_JOURNAL_LIMIT, else 4 GiB. Past it calls are dropped, and counted.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
-    A run that is continued is read first, which takes a tenth of a second. Raises OSError when the directory cannot be
-    made, SettingError for an argument that cannot be used, RunNotFoundError, RunExistsError or RunLiveError when
+    A run that is continued is read first, which takes a tenth of a second, and up to 25 s where the heartbeat of
+    another machine must tell whether it still logs. Raises OSError when the directory cannot be made, SettingError for
+    an argument that cannot be used, RunNotFoundError, RunExistsError or RunLiveError when
     `resume` or `fork_from` cannot be followed.
 
     In a process of `multiprocessing` or a DataLoader, forked or unpickled, it logs to the same run, through a shard of
@@ -136,13 +137,14 @@ class Board:
         given_id = text_of(run_id) or text_of(os.environ.get("KOHAKUBOARD_RUN_ID"))
         self.name = text_of(name) or given_id or random_name()
         self.project = text_of(project) or "default"
-        self.rank = process_rank() if rank is None else rank
+        self.rank = process_rank() if rank is None else valid_rank(rank)
         at_step = step_of_checkpoint(at_step) if at_step is not None else None
         root = Path(base_dir).expanduser() if base_dir is not None else default_root()
         fork = fork_of(fork_from, root, self.project) if fork_from is not None else None
         run_name = directory_name(given_id, "run") if given_id else new_run_id(self.name)
         path = (root / directory_name(self.project) / run_name).absolute()
-        if given_id and (owner := _board_of(path)) is not None and resume_setting(resume) != "never":
+        owner = _board_of(path, self.rank) if given_id else None
+        if owner is not None and resume_setting(resume) != "never":
             self._join(owner, config)
             return
         taken = take_up(
@@ -167,7 +169,12 @@ class Board:
         # Re-entrant: a signal handler may finish the board that is being finished.
         self._finish_lock = threading.RLock()
         self._console: ConsoleCapture | None = None
-        shard = self._open_shard()
+        try:
+            shard = self._open_shard()
+        except BaseException:
+            if self._lock is not None:
+                self._lock.release()
+            raise
         self._shard: Shard | ForkedShard | ClosedShard | LateCalls = shard
         self._copies: Copies = CudaCopies()
         self._late = LateCalls(self._replace_shard, self._failed)
@@ -610,10 +617,10 @@ class Board:
         _live.add(self)
 
 
-def _board_of(path: Path) -> Board | None:
-    """Return the board of this process that has a run open, and will end it."""
+def _board_of(path: Path, rank: int) -> Board | None:
+    """Return the board of this process that has a run open as that rank, and will end it."""
     pid = os.getpid()
-    open_boards = (board for board in list(_live) if board.path == path and not board.closed)
+    open_boards = (b for b in list(_live) if (b.path, b.rank) == (path, rank) and not b.closed)
     return next((board for board in open_boards if board._pid == pid), None)
 
 

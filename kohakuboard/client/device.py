@@ -147,10 +147,9 @@ class LateCalls:
         with self._changed:
             if shard is not self:
                 self._shard = shard
-            if self._stopping:
+            if self._stopping or not self._has_thread():
                 self._append(append)
                 return
-            self._start_thread()
             # Before the call is queued: what comes in between finds an empty queue in place, and appends directly.
             self._replace(self._shard, self)
             self._queue(append)
@@ -210,10 +209,16 @@ class LateCalls:
         self._calls.append(append)
         self._changed.notify_all()
 
-    def _start_thread(self) -> None:
+    def _has_thread(self) -> bool:
+        """Tell whether the thread is there, starting it; where there can be none, a call waits itself."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="kohakuboard-device", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="kohakuboard-device", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads to give
+                return False
+            self._thread = thread
+        return True
 
     def _work(self) -> None:
         while (append := self._oldest()) is not None:

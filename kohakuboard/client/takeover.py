@@ -35,7 +35,16 @@ from .values import whole_number
 if TYPE_CHECKING:
     from ..reader import Run
 
-__all__ = ["Fork", "Resume", "Takeover", "fork_of", "resume_setting", "step_of_checkpoint", "take_up"]
+__all__ = [
+    "Fork",
+    "Resume",
+    "Takeover",
+    "fork_of",
+    "resume_setting",
+    "step_of_checkpoint",
+    "take_up",
+    "valid_rank",
+]
 
 log = logging.getLogger("kohakuboard")
 
@@ -101,6 +110,14 @@ def step_of_checkpoint(step: Any) -> int:
     number = whole_number(step)
     if number is None or number not in INT64:
         raise SettingError("at_step", step, "set it to the step of the checkpoint, a 64-bit integer")
+    return number
+
+
+def valid_rank(rank: Any) -> int:
+    """Return the number of a process in its job. Raises SettingError."""
+    number = whole_number(rank)
+    if number is None or not 0 <= number < 2**31:
+        raise SettingError("rank", rank, "set it to 0 or more, or leave it out")
     return number
 
 

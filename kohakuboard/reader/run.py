@@ -367,7 +367,8 @@ class Run:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
         self._read_tail()
         changed = stamp(self.path)
-        if changed != self._stamp:
+        reread = changed != self._stamp
+        if reread:
             self._stamp = changed if self._read_catalogue(changed) else ()
         # Always: a flush may have come between the two readings, and its records into the tail only now.
         self._tail.forget(self._committed())
@@ -382,6 +383,8 @@ class Run:
             f"{self._status}-{self._identity.ended_us}-{hash(tuple(sorted(seqs.items()))) & 0xFFFFFFFFFFFF:x}"
         )
         if version == self._version:
+            if reread:  # summaries may have been made anew, of the same points
+                self._summarise()
             return False
         self._version = version
         self._placed = None

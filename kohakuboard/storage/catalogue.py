@@ -30,7 +30,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -249,10 +249,12 @@ def known_catalogue_path(run: Path, host: str) -> Path:
     return own if own.exists() else run / "run.db"
 
 
-def give_up_claim(path: Path) -> None:
-    """Let any host have a run.db whose run has ended; to be called by the host that writes to it."""
-    if path.name == "run.db":
-        path.with_name(CLAIM).unlink(missing_ok=True)
+def give_up_claim(path: Path, host: str) -> None:
+    """Let any host have a run.db whose run has ended, if this host still has it: another may have taken it over."""
+    claim = path.with_name(CLAIM)
+    with suppress(FileNotFoundError):
+        if path.name == "run.db" and claim.read_text() == host:
+            claim.unlink()
 
 
 def _claim(path: Path, host: str) -> str:

@@ -174,6 +174,7 @@ class Drain:
             if source.pending.last_seq >= 0 or source.pending.damage
         ]
         if not ready:
+            self._adopt()
             return
         media, unreadable = self._store_media(ready)
         self._store_scalars(ready)
@@ -183,6 +184,10 @@ class Drain:
         for source in ready:
             self._let_go(source)
         self._spent.clear()
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Take the points of the run that this one was forked from, unless they are here; also after a crash."""
         if fork := self.catalogue.fork_to_adopt(INHERITED):
             inherit(self.run, self.catalogue, self._scalars, fork)
 
@@ -228,7 +233,7 @@ class Drain:
         self.catalogue.close(single_file=single_file)
         if single_file:
             # Whoever continues the run, on whichever host, may have it.
-            give_up_claim(self.catalogue.path)
+            give_up_claim(self.catalogue.path, host_name())
         for directory in self._retired:
             remove_shard(directory)
         remove_journal(self.run / "journal")
@@ -255,14 +260,14 @@ class Drain:
             self.catalogue.add_problems(time.time_ns() // 1000, problems)
 
     def _keep_new(self, source: _Source, batch: Batch) -> None:
+        for event in batch.events:
+            source.finished = event.body["type"] == "finish"
         if batch.last_seq <= source.stored:
             # All stored before a crash; only the segments were not deleted yet.
             batch = Batch(damage=[damage for damage in batch.damage if damage.settled > source.stored])
         elif source.stored >= 0:
             batch.forget(source.stored)
         source.pending.extend(batch)
-        for event in batch.events:
-            source.finished = event.body["type"] == "finish"
         latest = [int(column.times[-1]) for column in batch.columns.values()]
         latest += [event.time_us for event in batch.events] + [item.time_us for item in batch.items]
         self.last_record_us = max([*latest, self.last_record_us or 0]) or None

@@ -61,7 +61,12 @@ def inherit(run: Path, catalogue: Catalogue, scalars: ScalarStore, fork: dict[st
     number = shard_number(INHERITED)
     now_us = time.time_ns() // 1000
     try:
-        columns = _points_of(open_run(fork["path"]), fork["step"])
+        parent = open_run(fork["path"])
+        if parent.status == "unreadable":
+            # Locked, perhaps, or on its way: the next flush tries again.
+            log.warning("the points of %s cannot be had yet: %s", fork["run"], parent.error)
+            return
+        columns = _points_of(parent, fork["step"])
     except (KohakuBoardError, OSError) as exc:
         with catalogue.transaction():
             catalogue.add_problems(now_us, [f"the points of {fork['run']} could not be had: {exc}"])

@@ -182,9 +182,11 @@ def _conclude(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None =
 def _follow_exit(run: Path, trainer: Trainer) -> None:
     """Wait until a trainer that is at its exit is gone; write what its children logged last, and how it ended."""
     trainer.wait_until_gone()
-    with suppress(RunBusyError):  # whoever works on it writes that, too
-        recover_run(run)
-    correct_status(run, trainer)
+    try:
+        with suppress(RunBusyError):  # whoever works on it writes that, too
+            recover_run(run)
+    finally:
+        correct_status(run, trainer)
 
 
 def recover_run(run: Path) -> bool:
@@ -208,9 +210,9 @@ def recover_run(run: Path) -> bool:
             raise RunBusyError(run)
         time.sleep(0.02)
     try:
-        drain = Drain(run, host_name())
-        drain.exhaust()
-        _conclude(drain, run, 0.0)
+        with closing(Drain(run, host_name())) as drain:
+            drain.exhaust()
+            _conclude(drain, run, 0.0)
     finally:
         lock.release()
     return True

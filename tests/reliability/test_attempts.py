@@ -328,6 +328,30 @@ def test_a_fork_begins_with_the_curve_of_its_parent_and_needs_it_no_more(tmp_pat
     assert open_run(again.path).series("loss").value.tolist() == [0, 1, 2, 3, 4, -1, -2, -3]
 
 
+def test_a_board_that_could_not_be_made_keeps_nobody_from_its_run(tmp_path: Path) -> None:
+    """Its lock stayed, and whoever tried again in that process got another run."""
+    run = tmp_path / "default" / "one"
+    run.mkdir(parents=True)
+    (run / "journal").write_text("in the way")
+    with pytest.raises(OSError, match="journal"):
+        Board(base_dir=tmp_path, run_id="one")
+    (run / "journal").unlink()
+    with Board(base_dir=tmp_path, run_id="one") as board:
+        assert board.path == run
+
+
+def test_two_ranks_in_one_process_are_two_ranks(tmp_path: Path) -> None:
+    """The second board joined the first, as its rank."""
+    with Board(base_dir=tmp_path, run_id="one", rank=0) as first:
+        first.log(loss=0)
+        with Board(base_dir=tmp_path, run_id="one", rank=1) as second:
+            second.log(loss=1)
+    run = open_run(first.path)
+    assert [run.series("loss", rank=rank).value.tolist() for rank in (0, 1)] == [[0], [1]]
+    with pytest.raises(SettingError, match="rank"):
+        Board(base_dir=tmp_path, run_id="one", rank=-1)
+
+
 def test_a_fork_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         Board(base_dir=tmp_path, fork_from=("nobody", 4))

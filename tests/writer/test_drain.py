@@ -233,6 +233,28 @@ def test_points_of_an_attempt_that_was_continued_before_they_were_stored_are_not
     ]
 
 
+def test_a_fork_gets_its_parents_points_later_if_they_could_not_be_had_at_first(tmp_path: Path) -> None:
+    """With the start committed nothing was pending any more, and the next writer took nothing."""
+    with Board(base_dir=tmp_path, run_id="parent") as parent:
+        for step in range(5):
+            parent.log(a=step)
+    run = tmp_path / "default" / "child"
+    shard = Shard(run / "journal", rank=0, host=os.uname().nodename)
+    fork = {"path": str(parent.path), "run": "default/parent", "step": 3}
+    shard.event(0, {**START, "attempt": 1, "at_step": 3, "fork_from": fork})
+    shard.row(4, {"a": -1.0})
+    # Not to be had at this moment, which is no reason to do without it.
+    (parent.path / "run.digest").unlink()
+    (parent.path / "run.db").rename(tmp_path / "run.db")
+    (parent.path / "run.db").write_bytes(b"no database" * 1000)
+    drained(run).close()
+    assert open_run(run).series("a").value.tolist() == [-1]
+    (tmp_path / "run.db").replace(parent.path / "run.db")
+    drained(run).close()
+    assert open_run(run).series("a").value.tolist() == [0, 1, 2, 3, -1]
+    shard.close()
+
+
 def test_a_shard_whose_removal_was_cut_short_is_no_shard_and_goes_with_the_journal(
     run: Path, shard: Shard
 ) -> None:
