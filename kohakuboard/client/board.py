@@ -171,7 +171,7 @@ class Board:
         self._console: ConsoleCapture | None = None
         try:
             shard = self._open_shard()
-        except BaseException:
+        except BaseException:  # also a Ctrl-C: whoever tries again must not be kept out by a lock of ours
             if self._lock is not None:
                 self._lock.release()
             raise

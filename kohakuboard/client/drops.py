@@ -66,10 +66,10 @@ class Drops:
 
     def note(self, shard: Shard, step: int) -> None:
         """Write what was held and what was dropped, now that there is room. Raises OSError when there is none."""
-        while self._held:
-            event = self._held[0]
-            shard.event(step, event)
-            self._held.remove(event)
+        with self._lock:
+            while self._held:
+                shard.event(step, self._held[0])
+                del self._held[0]
         event = self._losses.take() or {}
         if not event:
             return

@@ -135,7 +135,7 @@ def fork_of(fork_from: Any, root: Path, project: str) -> Fork:
     except TypeError:
         raise InvalidStepError(step) from None
     wanted = os.fspath(run)
-    for path in (Path(wanted).expanduser(), root / directory_name(project) / wanted, root / wanted):
+    for path in (root / directory_name(project) / wanted, root / wanted, Path(wanted).expanduser()):
         if _is_run(path):
             return Fork(path.absolute(), number)
     raise RunNotFoundError(root, wanted)
@@ -169,10 +169,20 @@ def take_up(
         return _instead(path, _holder(path), resume, name)
     if not exists:
         return Takeover(path, lock, 1, None, {}, {}, continued=False)
+    try:
+        return _continue(path, lock, resume, name, here=locked is None, goes_back=goes_back)
+    except BaseException:
+        lock.release()  # nobody will log: whoever tries again must not be kept out
+        raise
+
+
+def _continue(
+    path: Path, lock: FileLock, resume: Resume, name: str, *, here: bool, goes_back: bool
+) -> Takeover:
     from ..reader import open_run
 
     run = open_run(path)
-    if _is_live(run, here=locked is None):
+    if _is_live(run, here=here):
         lock.release()
         return _instead(path, _holder(path), resume, name)
     number = _next_attempt(run, goes_back)

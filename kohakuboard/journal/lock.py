@@ -43,7 +43,12 @@ class FileLock:
 
     def is_in_place(self) -> bool:
         """Tell whether the lock that is held is still the run's: it is not when the run was deleted."""
-        return self._fd is not None and os.fstat(self._fd).st_nlink > 0 and self._path.exists()
+        if self._fd is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Give the lock back."""

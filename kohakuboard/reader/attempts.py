@@ -72,7 +72,11 @@ def attempts_of(shards: Mapping[str, ShardOrigin], beginnings: Mapping[str, Begi
         if rank in orphans:
             found.append(_unbegun(rank, orphans[rank], shards))
         heads = [name for name in beginnings if name in shards and shards[name].rank == rank]
-        heads.sort(key=lambda name: (beginnings[name].number or 0, beginnings[name].started_us, name))
+        # A board that could not read the run it continued knows no number: then the time tells.
+        numbers = {name: beginnings[name].number for name in heads}
+        if None in numbers.values():
+            numbers = dict.fromkeys(heads, 0)
+        heads.sort(key=lambda name: (numbers[name], beginnings[name].started_us, name))
         start = 0 if heads and beginnings[heads[0]].number == 0 else 1
         for place, turn in enumerate(_by_number(heads, beginnings), start=start):
             shards_of_turn = tuple(member for head in turn for member in members[head])

@@ -12,7 +12,7 @@ from typing import Any
 from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S, is_alive
 from ..journal.scan import Event
-from ..storage.overview import Beginning, CatalogueSnapshot
+from ..storage.overview import Beginning, CatalogueSnapshot, is_later
 
 __all__ = ["Identity", "describe", "true_beginnings", "true_status"]
 
@@ -140,7 +140,7 @@ def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     identity.beginnings[writer.shard] = Beginning(
         body.get("attempt"), body.get("at_step"), "running", None, event.time_us, None, process
     )
-    if identity.rank is not None and writer.rank > identity.rank:
+    if identity.rank is not None and not _speaks_for_the_run(identity, event, writer):
         identity.config = body["config"] | identity.config
         return
     identity.id, identity.project = body["run_id"], body["project"]
@@ -154,6 +154,14 @@ def _start(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     identity.config.update(body["config"])
     identity.environment.update(body["process"])
     _add(identity.tags, body["tags"])
+
+
+def _speaks_for_the_run(identity: Identity, event: Event, writer: ShardIdentity) -> bool:
+    """Tell whether a start is that of the lowest rank, and no earlier one that only now comes to be read."""
+    current = identity.beginnings.get(identity.shard or "")
+    if writer.rank != identity.rank or current is None:
+        return writer.rank <= (identity.rank or 0)
+    return is_later((event.body.get("attempt"), event.time_us), (current.number, current.started_us))
 
 
 def _fork(fork: Mapping[str, Any] | None) -> tuple[str, int] | None:

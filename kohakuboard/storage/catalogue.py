@@ -392,7 +392,12 @@ class Catalogue:
         return self._latest_attempt(identity.rank, shard_number(identity.shard))
 
     def _latest_attempt(self, rank: int, default: int) -> int:
-        query = "SELECT shard FROM attempts WHERE rank = ? ORDER BY coalesce(number, 0) DESC, started_us DESC LIMIT 1"
+        # As the reader orders them: by time where one has no number.
+        query = (
+            "SELECT shard FROM attempts WHERE rank = ?1 ORDER BY "
+            "iif(EXISTS (SELECT 1 FROM attempts WHERE rank = ?1 AND number IS NULL), 0, number) DESC, "
+            "started_us DESC LIMIT 1"
+        )
         latest = self._db.execute(query, [rank]).fetchone()
         return shard_number(self._first_of_attempt(latest[0])) if latest is not None else default
 

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 from .summary import Metric
 
-__all__ = ["Beginning", "CatalogueSnapshot", "MetricRow", "ShardOrigin", "ShardRow", "take_snapshot"]
+__all__ = [
+    "Beginning",
+    "CatalogueSnapshot",
+    "MetricRow",
+    "ShardOrigin",
+    "ShardRow",
+    "is_later",
+    "take_snapshot",
+]
 
 
 class MetricRow(NamedTuple):
@@ -69,6 +77,13 @@ class CatalogueSnapshot:
     shared_metrics: set[tuple[int, str]] = field(
         default_factory=set
     )  # by rank and name: in several databases
+
+
+def is_later(one: tuple[int | None, int], other: tuple[int | None, int]) -> bool:
+    """Tell whether an attempt, by number and start, is later than another: by number, where both have one."""
+    if one[0] is not None and other[0] is not None and one[0] != other[0]:
+        return one[0] > other[0]
+    return one[1] >= other[1]
 
 
 def take_snapshot(connection: sqlite3.Connection) -> CatalogueSnapshot:

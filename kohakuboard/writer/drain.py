@@ -34,6 +34,7 @@ from ..journal.stage import STAGED_SUFFIX
 from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore, media_database
+from ..storage.overview import is_later
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
@@ -377,7 +378,7 @@ class Drain:
             **process,
         )
         # What is said of the run as a whole is said by its first rank.
-        first = known["rank"] is None or identity.rank <= known["rank"]
+        first = self._speaks_for_the_run(event, identity, known)
         self.catalogue.set_values("config", body["config"], keep=not first)
         if not first:
             return
@@ -396,6 +397,15 @@ class Drain:
         )
         self.catalogue.set_values("environment", body["process"])
         self.catalogue.add_tags(body["tags"])
+
+    def _speaks_for_the_run(self, event: Event, identity: ShardIdentity, known: Mapping[str, Any]) -> bool:
+        """Tell whether a start is that of the lowest rank, and no earlier one that another host left."""
+        if known["rank"] is None or identity.rank != known["rank"]:
+            return known["rank"] is None or identity.rank < known["rank"]
+        current = next((one for one in self.catalogue.attempts() if one["shard"] == known["shard"]), None)
+        return current is None or is_later(
+            (event.body.get("attempt"), event.time_us), (current["number"], current["started_us"])
+        )
 
     def _store_finish(self, event: Event, source: _Source) -> None:
         identity = source.cursor.identity

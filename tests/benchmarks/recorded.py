@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from kohakuboard.client.supervisor import writer_environment
 from kohakuboard.journal.process import host_name
 from kohakuboard.journal.shard import Shard
+from tests.benchmarks.processes import Peak
 
 __all__ = ["Cost", "Recording", "jittered_times", "record", "recording"]
 
@@ -67,15 +68,17 @@ def recording(run: Path) -> Iterator[Recording]:
             stderr=log,
             env=writer_environment(),
         )
-    yield recorded
-    recorded.finish()
-    assert writer.stdin is not None
-    writer.stdin.write(b"f")
-    writer.stdin.close()
-    _, status, usage = os.wait4(writer.pid, 0)
+    # Not ru_maxrss, which begins with the memory of whoever started the process.
+    with Peak(writer.pid) as peak:
+        yield recorded
+        recorded.finish()
+        assert writer.stdin is not None
+        writer.stdin.write(b"f")
+        writer.stdin.close()
+        _, status, usage = os.wait4(writer.pid, 0)
     writer.returncode = os.waitstatus_to_exitcode(status)
     assert writer.returncode == 0, (run / "writer.log").read_text()
-    recorded.cost = Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    recorded.cost = Cost(usage.ru_utime + usage.ru_stime, peak.mb)
 
 
 def record(run: Path, names: Iterable[str], values: NDArray[np.float64], times: NDArray[np.float64]) -> Cost:

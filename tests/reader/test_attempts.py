@@ -85,6 +85,13 @@ def test_numbers_put_attempts_in_order_where_clocks_differ() -> None:
     assert [one.shards for one in found] == [("first",), ("second",)]
 
 
+def test_where_an_attempt_has_no_number_the_time_tells_which_is_the_last() -> None:
+    """One that continued a run it could not read came first, and was superseded by what it had continued."""
+    shards = {"new": ShardOrigin(0, 20, None), "old": ShardOrigin(0, 10, None)}
+    found = attempts_of(shards, {"new": begun(20, None), "old": begun(10, 1)})
+    assert [(one.number, one.shards) for one in found] == [(1, ("old",)), (2, ("new",))]
+
+
 def test_ranks_are_averaged_step_by_step_by_their_last_value() -> None:
     def series(*points: tuple[int, float]) -> tuple[np.ndarray, np.ndarray]:
         return np.array([p[0] for p in points]), np.array([p[1] for p in points])

@@ -233,6 +233,26 @@ def test_points_of_an_attempt_that_was_continued_before_they_were_stored_are_not
     ]
 
 
+def test_a_start_that_comes_to_be_stored_late_does_not_speak_for_a_run_that_went_on(run: Path) -> None:
+    """What a dead host had left made the run its own again, and the end of the live one was not noted."""
+    host = os.uname().nodename
+    late, later = (Shard(run / "journal", rank=0, host=host) for _ in range(2))
+    aside = run / "aside"
+    late.event(0, {**START, "attempt": 1, "name": "first"})
+    later.event(0, {**START, "attempt": 2, "name": "second", "config": {"lr": 2}})
+    late.directory.rename(aside)
+    drained(run).close()
+    aside.rename(late.directory)
+    assert open_run(run).name == "second"
+    drained(run).close()
+    later.event(1, {"type": "finish", "status": "finished", "error": None})
+    drained(run).close()
+    found = open_run(run)
+    assert (found.name, found.status, found.config["lr"]) == ("second", "finished", 2)
+    late.close()
+    later.close()
+
+
 def test_a_fork_gets_its_parents_points_later_if_they_could_not_be_had_at_first(tmp_path: Path) -> None:
     """With the start committed nothing was pending any more, and the next writer took nothing."""
     with Board(base_dir=tmp_path, run_id="parent") as parent:
