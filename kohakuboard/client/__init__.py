@@ -5,7 +5,7 @@ Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.m
 
 from .board import Board, default_root
 from .names import directory_name, new_run_id, random_name
-from .records import Histogram, Media, Table
+from .rich import Histogram, Media, Table
 
 __all__ = [
     "Board",

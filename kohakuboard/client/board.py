@@ -41,6 +41,7 @@ from .names import directory_name, new_run_id, random_name
 from .plain import INT64, describe, plain, storable_text, text_of, words
 from .rank import process_rank
 from .scalars import NotAScalarError, to_float
+from .shortcuts import Shortcuts
 from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
 from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
@@ -71,7 +72,7 @@ def default_root() -> Path:
     return Path(os.environ.get("KOHAKUBOARD_DIR") or DEFAULT_ROOT)
 
 
-class Board:
+class Board(Shortcuts):
     """Log one run.
 
     Args:

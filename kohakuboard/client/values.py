@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import index
 from typing import Any
 
-from .records import Rich
+from .rich import Rich
 
 __all__ = ["encode_rich", "rich_values", "type_name", "whole_number"]
 

@@ -9,7 +9,8 @@ steps, times, losses, _ = run.series("train/loss")
 from ..storage.summary import Metric
 from .attempts import Attempt, RankStatistics
 from .listing import Entry
-from .run import HistogramSeries, MediaEntry, Run, Series, TableEntry, open_run
+from .rich import HistogramSeries, MediaEntry, TableEntry
+from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
 __all__ = [

@@ -5,7 +5,6 @@ The tail is read first and the stores after it, so nothing falls between the two
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -18,20 +17,23 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.scan import Column, join_columns
-from ..storage.database import connect
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
 from ..storage.shards import shard_number
 from ..storage.summary import Metric, summarise
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
 from .catalogue import catalogue_paths, read_catalogues, stamp
 from .identity import Identity, describe, true_beginnings, true_status
+from .rich.histogram import HistogramSeries
+from .rich.media import MediaEntry, media_entries
+from .rich.table import TableEntry, table_entry
+from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
 
 if TYPE_CHECKING:
     from ..storage.scalars import ScalarReader
 
-__all__ = ["HistogramSeries", "MediaEntry", "Run", "Series", "TableEntry", "open_run"]
+__all__ = ["Run", "Series", "open_run"]
 
 # A call of a run is named by its seq in its shard, and by the place of that shard among all of the run.
 SEQ_BITS: Final = 40
@@ -50,48 +52,6 @@ class Series(NamedTuple):
     time: NDArray[np.datetime64]  # µs, UTC
     value: NDArray[np.float64]
     seq: NDArray[np.int64]
-
-
-class HistogramSeries(NamedTuple):
-    """Hold S histograms of B bins: counts (S, B), edges (S, B + 1)."""
-
-    step: NDArray[np.int64]
-    time: NDArray[np.datetime64]  # µs, UTC
-    counts: NDArray[np.int64]
-    edges: NDArray[np.float64]
-
-
-class MediaEntry(NamedTuple):
-    """Describe media logged at a step; `read` fetches the bytes."""
-
-    run: Path
-    name: str
-    step: int
-    position: int
-    caption: str | None
-    hash: str
-    extension: str
-    mime: str
-    width: int | None
-    height: int | None
-
-    def read(self) -> bytes:
-        """Return the bytes. Raises FileNotFoundError when the run has lost them."""
-        from ..storage.media import read_media
-
-        data = read_media(self.run, self.hash, self.extension)
-        if data is None:
-            raise FileNotFoundError(f"the media {self.hash}.{self.extension} are missing from {self.run}")
-        return data
-
-
-class TableEntry(NamedTuple):
-    """Hold a table logged at a step."""
-
-    name: str
-    step: int
-    columns: list[str]
-    rows: list[list[Any]]
 
 
 def open_run(path: str | Path) -> Run:
@@ -140,6 +100,7 @@ class Run:
         self._status = "running"
         self._stores = Stores(self.path)
         self._placed: Placed | None = None
+        self._rows = Rows(self._databases, self._shown)
         self._by_rank: dict[int, dict[str, Metric]] = {}
         self._metrics: dict[str, Metric] = {}
         self._version = ""
@@ -327,24 +288,14 @@ class Run:
 
     def media(self, name: str | None = None) -> list[MediaEntry]:
         """Return what media are committed, of one name or of all, by step."""
-        query = (
-            "SELECT shard, name, step, position, caption, hash, extension, mime, width, height FROM media "
-            "WHERE ?1 IS NULL OR name = ?1 ORDER BY name, step, seq, position"
-        )
-        return [MediaEntry(self.path, *row[1:]) for row in self._shown_rows(query, [name])]
+        return media_entries(self.path, self._rows, name)
 
     def table(self, name: str, step: int | None = None) -> TableEntry:
         """Return the table of a name at a step, or its last. Raises MetricNotFoundError."""
-        query = "SELECT shard, name, step, columns, id, time_us FROM tables WHERE name = ? ORDER BY time_us"
-        for database in catalogue_paths(self.path)[::-1]:
-            found = self._shown_rows(query, [name], [database])
-            if found := [row for row in found if step in (None, row[2])]:
-                _, _, found_step, columns, table_id, _ = found[-1]
-                cells = 'SELECT cells FROM table_rows WHERE table_id = ? ORDER BY "row"'
-                rows = [json.loads(text) for (text,) in self._query(cells, [table_id], [database])]
-                return TableEntry(name, found_step, json.loads(columns), rows)
-        known = sorted({found for (found,) in self._query("SELECT DISTINCT name FROM tables", [])})
-        raise MetricNotFoundError(self.id, name, known)
+        found = table_entry(self._rows, name, step)
+        if found is None:
+            raise MetricNotFoundError(self.id, name, self._rows.names("tables"))
+        return found
 
     def console(self, rank: int = 0) -> str:
         """Return what a rank printed."""
@@ -558,28 +509,8 @@ class Run:
             for i in np.flatnonzero(mask).tolist()
         )
 
-    def _shown_rows(
-        self, query: str, values: list[Any], databases: list[Path] | None = None
-    ) -> list[tuple[Any, ...]]:
-        """Return the rows that are shown of a query whose columns begin with shard, name and step."""
-        by_name: dict[str, list[tuple[Any, ...]]] = {}
-        for row in self._query(query, values, databases):
-            by_name.setdefault(row[1], []).append(row)
-        return [
-            rows[i]
-            for rows in by_name.values()
-            for i in self._shown([row[0] for row in rows], [row[2] for row in rows])
-        ]
-
-    def _query(
-        self, query: str, values: list[Any], databases: list[Path] | None = None
-    ) -> list[tuple[Any, ...]]:
-        found: list[tuple[Any, ...]] = []
-        if self._snapshot.run:
-            for path in catalogue_paths(self.path) if databases is None else databases:
-                with connect(path) as connection:
-                    found += connection.execute(query, values).fetchall()
-        return found
+    def _databases(self) -> list[Path]:
+        return catalogue_paths(self.path) if self._snapshot.run else []
 
 
 def _unknown_attempt(shards: Sequence[str]) -> Attempt:

@@ -7,9 +7,9 @@
     shards       one row for each process that logged: its number in Lance, and the last seq that is committed here
     attempts     one row for each time that a process took the run up: where, from which step, and how it ended
     writers      one row for each host that stores the run: when its writer last showed life
-    media        one row for each picture or file logged; the bytes are found by their hash
-    tables, table_rows   one row for each table logged, one for each of its rows
     problems     damage that the writer met, in words
+
+Rich values have tables of their own beside these, see rich/.
 
 Times are µs since 1970 UTC. `metrics` can be rebuilt from Lance; nothing else here can.
 
@@ -33,13 +33,14 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
+from . import rich
 from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
@@ -48,7 +49,6 @@ from .sync import fsync_directory, fsync_file
 
 __all__ = [
     "Catalogue",
-    "MediaRow",
     "catalogue_path",
     "give_up_claim",
     "is_abandoned",
@@ -140,40 +140,6 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
         },
     ),
     "writers": ("host", {"host": str, "heartbeat_us": int}),
-    "media": (
-        "id",
-        {
-            "id": int,
-            "shard": int,
-            "seq": int,
-            "step": int,
-            "time_us": int,
-            "name": str,
-            "position": int,
-            "hash": str,
-            "extension": str,
-            "mime": str,
-            "width": int,
-            "height": int,
-            "n_bytes": int,
-            "caption": str,
-        },
-    ),
-    "tables": (
-        "id",
-        {
-            "id": int,
-            "shard": int,
-            "seq": int,
-            "step": int,
-            "time_us": int,
-            "name": str,
-            "position": int,
-            "columns": str,
-            "n_rows": int,
-        },
-    ),
-    "table_rows": (None, {"table_id": int, "row": int, "cells": str}),
     "problems": (None, {"time_us": int, "text": str}),
 }
 
@@ -207,17 +173,6 @@ ON CONFLICT (rank, name) DO UPDATE SET
     prior_hi = iif(attempt IS NOT excluded.attempt, step_hi, prior_hi),
     attempt = excluded.attempt
 """
-
-
-class MediaRow(NamedTuple):
-    """Describe stored media bytes."""
-
-    hash: str
-    extension: str
-    mime: str
-    width: int | None
-    height: int | None
-    n_bytes: int
 
 
 def catalogue_path(run: Path, host: str) -> Path:
@@ -315,9 +270,7 @@ class Catalogue:
         for name, (key, columns) in _TABLES.items():
             self._db.table(name).create(columns, pk=key, if_not_exists=True)
         self._db.table("shards").create_index(["shard"], unique=True, if_not_exists=True)
-        self._db.table("media").create_index(["name", "step"], if_not_exists=True)
-        self._db.table("tables").create_index(["name", "step"], if_not_exists=True)
-        self._db.table("table_rows").create_index(["table_id", "row"], unique=True, if_not_exists=True)
+        rich.create(self._db)
         self._db.table("run").insert({"id": 1, "format": FORMAT}, ignore=True)
 
     def transaction(self) -> AbstractContextManager[Any]:
@@ -335,6 +288,11 @@ class Catalogue:
         self._connection.commit()
         query = "SELECT committed_seq FROM shards WHERE number = ?"
         return number, self._db.execute(query, [number]).fetchone()[0]
+
+    @property
+    def database(self) -> Database:
+        """Return the database, for the rows of rich values."""
+        return self._db
 
     def set_committed(self, number: int, seq: int) -> None:
         """Note that all records of a shard up to `seq` are stored."""
@@ -494,19 +452,6 @@ class Catalogue:
             "(SELECT min(rank) FROM metrics))"
         )
 
-    def add_media(self, place: Mapping[str, Any], media: MediaRow, caption: str | None) -> None:
-        """Note that media were logged; `place` is shard, seq, step, time_us, name and position."""
-        self._db.table("media").insert({**place, **media._asdict(), "caption": caption})
-
-    def add_table(self, place: Mapping[str, Any], columns: list[str], rows: list[list[Any]]) -> None:
-        """Store a table logged at a place."""
-        row = {**place, "columns": json.dumps(columns, ensure_ascii=False), "n_rows": len(rows)}
-        table_id = self._db.table("tables").insert(row).last_pk
-        self._connection.executemany(
-            "INSERT INTO table_rows VALUES (?, ?, ?)",
-            ((table_id, i, _cells_text(cells)) for i, cells in enumerate(rows)),
-        )
-
     def add_problems(self, time_us: int, texts: Iterable[str]) -> None:
         """Note damage, each once."""
         known = {row["text"] for row in self._db.query("SELECT text FROM problems")}
@@ -525,8 +470,3 @@ class Catalogue:
             except sqlite3.OperationalError:
                 self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         self._connection.close()
-
-
-def _cells_text(cells: list[Any]) -> str:
-    # What JSON cannot hold, no board writes.
-    return json.dumps(cells, ensure_ascii=False, default=repr, skipkeys=True)

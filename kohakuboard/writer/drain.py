@@ -31,18 +31,19 @@ from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
 from ..journal.settings import settings
 from ..journal.stage import STAGED_SUFFIX
-from ..storage.catalogue import Catalogue, MediaRow, catalogue_path, give_up_claim, is_abandoned
+from ..storage.catalogue import Catalogue, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore, media_database
 from ..storage.overview import is_later
 from ..storage.scalars import ScalarColumn, ScalarStore
-from .encode import UnreadableItemError, encode_media, histogram_of, table_rows
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
+from .rich import Row, UnreadableItemError, encode, histogram_of
 from .spent import Spent, remove_journal, remove_shard
 
 __all__ = ["Drain", "may_drain"]
 
+HISTOGRAM: Final = "histogram"
 # Of a backlog no more than this is taken into memory at once.
 READ_BYTES: Final = 8 << 20
 # How old a shard is of which a killed process had not named the first segment.
@@ -177,11 +178,11 @@ class Drain:
         if not ready:
             self._adopt()
             return
-        media, unreadable = self._store_media(ready)
+        rows, unreadable = self._encode_items(ready)
         self._store_scalars(ready)
         self._store_histograms(ready, unreadable)
         with self.catalogue.transaction():
-            self._store_rows(ready, media, unreadable)
+            self._store_rows(ready, rows, unreadable)
         for source in ready:
             self._let_go(source)
         self._spent.clear()
@@ -284,7 +285,7 @@ class Drain:
 
     def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
         gathered: dict[tuple[str, int], list[tuple[RichItem, tuple[list[int], list[float], int]]]] = {}
-        for source, item in _items(ready, "histogram"):
+        for source, item in _histograms(ready):
             try:
                 counted = histogram_of(item.body, source.directory)
             except UnreadableItemError as exc:
@@ -298,24 +299,22 @@ class Drain:
         columns = [_histogram_column(name, number, found) for (name, number), found in gathered.items()]
         self._histograms.append(columns, {source.number: source.pending.last_seq for source in ready})
 
-    def _store_media(self, ready: list[_Source]) -> tuple[dict[int, MediaRow], list[str]]:
-        """Store the bytes; return the rows by the identity of their item, and what could not be read."""
-        rows: dict[int, MediaRow] = {}
+    def _encode_items(self, ready: list[_Source]) -> tuple[dict[int, Row], list[str]]:
+        """Store media bytes; return the rows by the identity of their item, and what could not be read."""
+        rows: dict[int, Row] = {}
         unreadable: list[str] = []
-        for source, item in _items(ready, "media"):
-            try:
-                encoded = encode_media(item.body, source.directory)
-            except UnreadableItemError as exc:
-                unreadable.append(_complaint(item, exc))
-                continue
-            digest = self._media.put(encoded.data, encoded.extension)
-            rows[id(item)] = MediaRow(
-                digest, encoded.extension, encoded.mime, encoded.width, encoded.height, len(encoded.data)
-            )
+        for source in ready:
+            for item in source.pending.items:
+                if item.body["type"] == HISTOGRAM:
+                    continue
+                try:
+                    rows[id(item)] = encode(item.body, source.directory, self._media)
+                except UnreadableItemError as exc:
+                    unreadable.append(_complaint(item, exc))
         self._media.flush()
         return rows, unreadable
 
-    def _store_rows(self, ready: list[_Source], media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
+    def _store_rows(self, ready: list[_Source], rows: Mapping[int, Row], unreadable: list[str]) -> None:
         # Events first: points are added to the summary of the attempt that they belong to.
         for event, source in merge_events([(source.pending.events, source) for source in ready]):
             self._store_event(event, source)
@@ -323,7 +322,7 @@ class Drain:
             if columns := source.unsummarised():
                 assert source.cursor.identity is not None
                 self.catalogue.merge_metrics(columns, source.cursor.identity.rank, self._attempt_of(source))
-            self._store_items(source, media, unreadable)
+            self._store_items(source, rows)
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
@@ -338,17 +337,10 @@ class Drain:
             source.attempt = self.catalogue.attempt_of(identity)
         return source.attempt
 
-    def _store_items(self, source: _Source, media: Mapping[int, MediaRow], unreadable: list[str]) -> None:
+    def _store_items(self, source: _Source, rows: Mapping[int, Row]) -> None:
         for item in source.pending.items:
-            if item.body["type"] == "media" and id(item) in media:
-                self.catalogue.add_media(source.place(item), media[id(item)], item.body["caption"])
-            elif item.body["type"] == "table":
-                try:
-                    rows = table_rows(item.body, source.directory)
-                except UnreadableItemError as exc:
-                    unreadable.append(_complaint(item, exc))
-                    continue
-                self.catalogue.add_table(source.place(item), item.body["columns"], rows)
+            if (row := rows.get(id(item))) is not None:
+                row.write(self.catalogue.database, source.place(item))
 
     def _store_event(self, event: Event, source: _Source) -> None:
         body = event.body
@@ -470,10 +462,10 @@ def _is_headless(shard: Path) -> bool:
     )
 
 
-def _items(ready: list[_Source], kind: str) -> Iterator[tuple[_Source, RichItem]]:
+def _histograms(ready: list[_Source]) -> Iterator[tuple[_Source, RichItem]]:
     for source in ready:
         for item in source.pending.items:
-            if item.body["type"] == kind:
+            if item.body["type"] == HISTOGRAM:
                 yield source, item
 
 
@@ -481,10 +473,17 @@ def _complaint(item: RichItem, error: Exception) -> str:
     return f"{item.body['type']} {item.body['name']!r} of step {item.step} could not be stored: {error}"
 
 
-def _staged_names(body: Mapping[str, Any]) -> Iterator[str]:
-    for value in body.values():
-        if isinstance(value, dict) and str(value.get("staged", "")).endswith(STAGED_SUFFIX):
+def _staged_names(value: Any) -> Iterator[str]:
+    """Yield the names of the staged files that an item names, at any depth of it."""
+    if isinstance(value, dict):
+        if str(value.get("staged", "")).endswith(STAGED_SUFFIX):
             yield os.path.basename(value["staged"])
+        else:
+            for inner in value.values():
+                yield from _staged_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _staged_names(inner)
 
 
 def _histogram_column(

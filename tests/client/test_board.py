@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from kohakuboard import Board, Histogram, Media, Table
-from kohakuboard.client.records import Rich
+from kohakuboard.client.rich import Rich
 from kohakuboard.errors import BoardClosedError, InvalidStepError
 from kohakuboard.reader import Run, open_run
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kohakuboard.client.records import Histogram, Media, Rich, Table
+from kohakuboard.client.rich import Histogram, Media, Rich, Table
 from kohakuboard.errors import RichValueError
 from kohakuboard.journal.stage import Stage
 

@@ -1,0 +1,82 @@
+"""What all that users log besides scalars has in common, and how it travels through the journal.
+
+The training process hands over raw bytes; the writer counts, encodes and stores. A record is msgpack:
+
+    {"scalars": {name: float}, "items": [{"name", "index", "type", …}]}
+
+`type` names the module of this folder that made the item, the one of `writer/rich` that encodes it, and those of
+`storage/rich` and `reader/rich` that store and read it. Arrays and files of up to INLINE_BYTES travel inside the
+record; larger ones are staged as files beside the segments, whole, before the record that names them is appended:
+`{"staged": file name}` in place of the bytes, at any depth of an item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ...errors import RichValueError
+from ...journal.stage import Stage
+from ..plain import describe
+
+__all__ = ["Rich", "array_item", "as_array"]
+
+
+class Rich:
+    """Be the base of everything that `log` takes besides scalars.
+
+    Values are copied when the object is made. One that cannot be used raises nothing there, in the middle of somebody's
+    training: `log` refuses it with a warning, as it does any other.
+    """
+
+    _problem: RichValueError | None = None
+
+    def to_item(self, stage: Stage) -> dict[str, Any]:
+        """Return the value's part of a rich record; its large bytes go to the stage. Raises RichValueError."""
+        if self._problem is not None:
+            raise self._problem
+        return self._item(stage)
+
+    def _item(self, stage: Stage) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @contextmanager
+    def refused_later(self, value: Any) -> Iterator[None]:
+        """Keep what goes wrong inside until the value is logged."""
+        try:
+            yield
+        except RichValueError as exc:
+            self._problem = exc
+        except Exception as exc:  # noqa: BLE001  (a user's own object may raise anything when it is read)
+            self._problem = RichValueError(type(self).__name__, value, f"it cannot be read ({describe(exc)})")
+
+
+def as_array(kind: str, values: Any) -> Any:
+    """Return a NumPy array of numbers that shares nothing that the caller may change later."""
+    import numpy as np
+
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        if "bfloat16" in str(values.dtype):
+            values = values.float()
+        values = values.numpy()
+    try:
+        array = np.array(values)
+    except (TypeError, ValueError) as exc:
+        raise RichValueError(kind, values, f"numpy cannot read it ({exc}); pass an array of numbers") from exc
+    if array.dtype.kind not in "biuf":
+        raise RichValueError(kind, values, f"its dtype is {array.dtype}; pass numbers")
+    return array
+
+
+def array_item(array: Any, stage: Stage) -> dict[str, Any]:
+    """Return what stands for an array in an item: dtype, shape, and its bytes or where they are staged."""
+    import numpy as np
+
+    array = np.ascontiguousarray(array)
+    return {
+        "dtype": array.dtype.str,
+        "shape": list(array.shape),
+        **stage.data(array.reshape(-1).view(np.uint8).data),
+    }

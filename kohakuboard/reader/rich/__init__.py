@@ -1,0 +1,7 @@
+"""What is read back of rich values, one module for each type."""
+
+from .histogram import HistogramSeries
+from .media import MediaEntry
+from .table import TableEntry
+
+__all__ = ["HistogramSeries", "MediaEntry", "TableEntry"]

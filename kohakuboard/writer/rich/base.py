@@ -1,0 +1,54 @@
+"""What the training process handed over raw: where its bytes lie, and what to make of those that cannot be used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from sqlite_utils import Database
+
+from ...journal.stage import STAGED_SUFFIX
+
+__all__ = ["Row", "UnreadableItemError", "array_of", "bytes_of", "readable"]
+
+
+class Row(Protocol):
+    """Be what an item becomes in run.db; its media bytes are stored by then."""
+
+    def write(self, database: Database, place: Mapping[str, Any]) -> None:
+        """Write it, in a transaction; `place` is shard, seq, step, time_us, name and position."""
+
+
+class UnreadableItemError(Exception):
+    """Say why a rich value that was logged cannot be stored."""
+
+
+@contextmanager
+def readable() -> Iterator[None]:
+    """Turn whatever is wrong with one value into one error: the values beside it must not suffer.
+
+    A staged file may have been cut short by a power cut, and a value may be one that no check foresaw.
+    """
+    try:
+        yield
+    except Exception as exc:
+        raise UnreadableItemError(str(exc) or type(exc).__name__) from exc
+
+
+def array_of(item: Mapping[str, Any], shard: Path) -> Any:
+    """Return the array that `array_item` of client/rich packed."""
+    return np.frombuffer(bytes_of(item, shard), dtype=item["dtype"]).reshape(item["shape"])
+
+
+def bytes_of(item: Mapping[str, Any], shard: Path) -> bytes:
+    """Return what lies in a record, or staged beside it."""
+    if "data" in item:
+        return bytes(item["data"])
+    name = str(item["staged"])
+    if os.path.basename(name) != name or not name.endswith(STAGED_SUFFIX):
+        raise ValueError(f"{name!r} is no staged file")
+    return Path(shard, name).read_bytes()
