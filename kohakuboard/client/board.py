@@ -32,6 +32,7 @@ from ..journal.settings import settings
 from ..journal.shard import Clock, Shard
 from ..journal.stage import StagingError
 from ..journal.written import open_shard
+from .alerts import Alerts
 from .console import ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .drops import Drops
@@ -103,6 +104,8 @@ class Board(Shortcuts):
             that often. Default $KOHAKUBOARD_SYNC_EVERY_S, else 5; with 0 whenever it looks, twice a second.
         journal_limit_bytes: What the journal of this process may take on disk while the writer is behind. Default
             $KOHAKUBOARD_JOURNAL_LIMIT, else 4 GiB. Past it calls are dropped, and counted.
+        webhook: Where alerts are sent: an address of Slack, Discord or any server that takes JSON; "" for nowhere.
+            Default $KOHAKUBOARD_WEBHOOK. It is a secret, and is not stored.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
     A run that is continued is read first, which takes a tenth of a second, and up to 25 s where the heartbeat of
@@ -133,8 +136,11 @@ class Board(Shortcuts):
         journal: Literal["mapped", "write"] | None = None,
         sync_every_s: float | None = None,
         journal_limit_bytes: int | None = None,
+        webhook: str | None = None,
     ) -> None:
-        self._settings = settings(journal, sync_every_s, journal_limit_bytes=journal_limit_bytes)
+        self._settings = settings(
+            journal, sync_every_s, journal_limit_bytes=journal_limit_bytes, webhook=webhook
+        )
         given_id = text_of(run_id) or text_of(os.environ.get("KOHAKUBOARD_RUN_ID"))
         self.name = text_of(name) or given_id or random_name()
         self.project = text_of(project) or "default"
@@ -166,6 +172,7 @@ class Board(Shortcuts):
         self._stepping = False
         self._next_step = taken.first_step(at_step, fork)
         self._refused: set[str] = set()
+        self._alerts = Alerts()
         self._drops = Drops(self.path)
         # Re-entrant: a signal handler may finish the board that is being finished.
         self._finish_lock = threading.RLock()
@@ -263,6 +270,28 @@ class Board(Shortcuts):
         added = words(tags)
         self._start["tags"] += added
         self._write_event({"type": "tags", "add": added})
+
+    def alert(
+        self,
+        title: str,
+        text: str = "",
+        level: Literal["info", "warning", "error"] = "info",
+        *,
+        wait_s: float = 0.0,
+    ) -> None:
+        """Alert people: the run's page shows it, and a webhook gets it where one is configured.
+
+        It is stored like all that is logged, once and in order. It is sent by the background writer, at least once, and
+        given up after three tries; see `Board(webhook=…)`. Raises BoardClosedError after `finish()`, and nothing else.
+
+        Args:
+            title: What happened, in a few words; cut at 300 characters.
+            text: More about it; cut at 10 000 characters.
+            level: How bad it is.
+            wait_s: Leave out an alert whose title was used less than so many seconds ago by this process.
+        """
+        if event := self._alerts.event(title, text, level, wait_s, self._event_step(), self._refuse):
+            self._write_event(event)
 
     @property
     def closed(self) -> bool:

@@ -32,6 +32,7 @@ _NEEDED: Final[dict[str, Fields]] = {
     "config": {"set": dict, "remove": list},
     "summary": {"set": dict, "remove": list},
     "tags": {"add": list},
+    "alert": {"title": str, "text": str, "level": str},
     "finish": {"status": str, "error": _TEXT_OR_NONE},
     # rich values
     "histogram": {},
@@ -39,7 +40,7 @@ _NEEDED: Final[dict[str, Fields]] = {
     "table": {"columns": list, "rows": dict},
 }
 # Fields that may be left out. A number goes into a 64-bit column.
-_NUMBERS: Final[dict[str, tuple[str, ...]]] = {"start": ("attempt", "at_step")}
+_NUMBERS: Final[dict[str, tuple[str, ...]]] = {"start": ("attempt", "at_step"), "alert": ("step", "time_us")}
 _INT64: Final = range(-(2**63), 2**63)
 _POSITIONS: Final = range(2**31)
 _OF_TEXT: Final = ("tags", "add", "remove", "columns")

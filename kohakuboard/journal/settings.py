@@ -4,9 +4,10 @@
     journal             KOHAKUBOARD_JOURNAL        "mapped" or "write"; default: what the file system allows
     sync_every_s        KOHAKUBOARD_SYNC_EVERY_S   seconds, 0 or more; default 5
     journal_limit_bytes KOHAKUBOARD_JOURNAL_LIMIT  8 MiB or more; the variable takes 4GiB, 500MB or bytes; default 4 GiB
+    webhook             KOHAKUBOARD_WEBHOOK        where alerts are sent, see webhook; default: nowhere
 
 A wrong argument is an error where the board is made. A wrong variable may come from far away and must not end
-training: a warning names it, and the default is used. The background writer gets the first two through its environment.
+training: a warning names it, and the default is used. The background writer gets all of them through its environment.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Final, NamedTuple
 from ..errors import SettingError
 from .filesystem import JOURNAL_VARIABLE, WAYS
 from .room import JOURNAL_LIMIT_BYTES, LEAST_LIMIT_BYTES
+from .webhook import WEBHOOK_VARIABLE, Webhook, read_webhook
 
 __all__ = ["LIMIT_VARIABLE", "SYNC_EVERY_S", "SYNC_VARIABLE", "Settings", "settings"]
 
@@ -39,6 +41,7 @@ class Settings(NamedTuple):
     journal: str | None
     sync_every_s: float
     journal_limit_bytes: int = JOURNAL_LIMIT_BYTES
+    webhook: Webhook | None = None
 
     def environment(self) -> dict[str, str]:
         """Return the variables that tell the background writer."""
@@ -46,6 +49,7 @@ class Settings(NamedTuple):
             JOURNAL_VARIABLE: self.journal or "",
             SYNC_VARIABLE: str(self.sync_every_s),
             LIMIT_VARIABLE: str(self.journal_limit_bytes),
+            WEBHOOK_VARIABLE: self.webhook.text if self.webhook else "",
         }
 
 
@@ -55,11 +59,13 @@ def settings(
     environment: Mapping[str, str] = os.environ,
     *,
     journal_limit_bytes: int | None = None,
+    webhook: str | None = None,
 ) -> Settings:
     """Return what arguments and environment say. Raises SettingError for an argument that cannot be used."""
     way = _way("journal", journal) if journal is not None else None
     seconds = _seconds("sync_every_s", sync_every_s) if sync_every_s is not None else None
     limit = _limit(journal_limit_bytes) if journal_limit_bytes is not None else None
+    hook = read_webhook("webhook", webhook) if webhook is not None else None
     try:
         if way is None and (text := environment.get(JOURNAL_VARIABLE)):
             way = _way(JOURNAL_VARIABLE, text)
@@ -75,8 +81,16 @@ def settings(
             limit = _limit_text(text)
     except SettingError as exc:
         log.warning("%s; %d GiB is used", exc, JOURNAL_LIMIT_BYTES >> 30)
+    try:
+        if webhook is None:
+            hook = read_webhook(WEBHOOK_VARIABLE, environment.get(WEBHOOK_VARIABLE, ""))
+    except SettingError as exc:
+        log.warning("%s; alerts are not sent", exc)
     return Settings(
-        way, SYNC_EVERY_S if seconds is None else seconds, JOURNAL_LIMIT_BYTES if limit is None else limit
+        way,
+        SYNC_EVERY_S if seconds is None else seconds,
+        JOURNAL_LIMIT_BYTES if limit is None else limit,
+        hook,
     )
 
 

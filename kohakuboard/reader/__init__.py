@@ -7,6 +7,7 @@ steps, times, losses, _ = run.series("train/loss")
 """
 
 from ..storage.summary import Metric
+from .alerts import Alert
 from .attempts import Attempt, RankStatistics
 from .listing import Entry
 from .rich import HistogramSeries, MediaEntry, TableEntry
@@ -14,6 +15,7 @@ from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
 __all__ = [
+    "Alert",
     "Attempt",
     "Entry",
     "HistogramSeries",

@@ -20,6 +20,7 @@ from ..journal.scan import Column, join_columns
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
 from ..storage.shards import shard_number
 from ..storage.summary import Metric, summarise
+from .alerts import ALERTS_QUERY, Alert, alerts_of
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
 from .catalogue import catalogue_paths, read_catalogues, stamp
 from .identity import Identity, describe, true_beginnings, true_status
@@ -204,6 +205,11 @@ class Run:
         """Return when the writer of the run's machine last showed life (UTC); None when it never has."""
         heartbeat_us = self._identity.heartbeat_us
         return datetime.fromtimestamp(heartbeat_us / 1e6, tz=timezone.utc) if heartbeat_us else None
+
+    @property
+    def alerts(self) -> list[Alert]:
+        """Return what people were alerted to, in the order of time; also what is not committed yet."""
+        return alerts_of(self._rows.query(ALERTS_QUERY), self._tail.events())
 
     # Data
 

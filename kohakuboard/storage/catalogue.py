@@ -7,6 +7,7 @@
     shards       one row for each process that logged: its number in Lance, and the last seq that is committed here
     attempts     one row for each time that a process took the run up: where, from which step, and how it ended
     writers      one row for each host that stores the run: when its writer last showed life
+    alerts       one row for each alert, see alerts
     problems     damage that the writer met, in words
 
 Rich values have tables of their own beside these, see rich/.
@@ -41,6 +42,7 @@ from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
 from . import rich
+from .alerts import ALERT_TABLES, AlertTable
 from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
@@ -140,6 +142,7 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
         },
     ),
     "writers": ("host", {"host": str, "heartbeat_us": int}),
+    **ALERT_TABLES,
     "problems": (None, {"time_us": int, "text": str}),
 }
 
@@ -263,6 +266,7 @@ class Catalogue:
         self._connection, problem = open_or_set_aside(path, log=True)
         self.problems = [problem] if problem else []
         self._db = Database(self._connection)
+        self.alerts = AlertTable(self._db)
         with self._db.atomic():
             self._create()
 
@@ -271,6 +275,7 @@ class Catalogue:
             self._db.table(name).create(columns, pk=key, if_not_exists=True)
         self._db.table("shards").create_index(["shard"], unique=True, if_not_exists=True)
         rich.create(self._db)
+        self.alerts.create()
         self._db.table("run").insert({"id": 1, "format": FORMAT}, ignore=True)
 
     def transaction(self) -> AbstractContextManager[Any]:

@@ -31,6 +31,7 @@ from ..journal.process import host_name, is_alive
 from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
 from ..journal.settings import settings
 from ..journal.stage import STAGED_SUFFIX
+from ..storage.alerts import WAITING
 from ..storage.catalogue import Catalogue, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore, media_database
@@ -94,8 +95,11 @@ class _Source:
 class Drain:
     """Read a run's journal and commit it. The caller holds the run's lock."""
 
-    def __init__(self, run: Path, writer_name: str, *, read_bytes: int = READ_BYTES) -> None:
+    def __init__(
+        self, run: Path, writer_name: str, *, read_bytes: int = READ_BYTES, sends_alerts: bool = False
+    ) -> None:
         self.run = run
+        self._alert_delivery = WAITING if sends_alerts else None
         self._read_bytes = read_bytes
         self.catalogue = Catalogue(catalogue_path(run, writer_name))
         self._media = MediaStore(run, media_database(self.catalogue.path))
@@ -167,6 +171,15 @@ class Drain:
     def has_pending_finish(self) -> bool:
         """Tell whether a process has finished, and that is not committed."""
         return any(source.finished and source.pending.last_seq >= 0 for source in self._sources.values())
+
+    @property
+    def has_pending_alert(self) -> bool:
+        """Tell whether there is an alert to be sent that is not committed."""
+        return self._alert_delivery is not None and any(
+            event.body["type"] == "alert"
+            for source in self._sources.values()
+            for event in source.pending.events
+        )
 
     def flush(self) -> None:
         """Commit everything that was read; when it returns, all of that is on the disk."""
@@ -350,10 +363,26 @@ class Drain:
             self.catalogue.set_values(body["type"], body["set"], body["remove"])
         elif body["type"] == "tags":
             self.catalogue.add_tags(body["add"])
+        elif body["type"] == "alert":
+            self._store_alert(event, source)
         elif body["type"] == "dropped":
             self.catalogue.add_problems(event.time_us, [loss_text(body)])
         elif body["type"] == "finish":
             self._store_finish(event, source)
+
+    def _store_alert(self, event: Event, source: _Source) -> None:
+        body = event.body
+        step, time_us = body.get("step"), body.get("time_us")
+        self.catalogue.alerts.add(
+            shard=source.number,
+            seq=event.seq,
+            step=event.step if step is None else step,
+            time_us=event.time_us if time_us is None else time_us,
+            level=body["level"],
+            title=body["title"],
+            text=body["text"],
+            delivery=self._alert_delivery,
+        )
 
     def _store_start(self, event: Event, source: _Source) -> None:
         body, identity, known = event.body, source.cursor.identity, self.catalogue.run()

@@ -18,6 +18,8 @@ from ..journal.directory import process_has_shard, shard_directories, shard_iden
 from ..journal.lock import FileLock
 from ..journal.process import HEARTBEAT_S, HELD_EXIT_CODE, host_name, is_alive
 from ..journal.settings import settings
+from ..journal.webhook import take_webhook
+from .alerts import AlertDesk
 from .conclusion import correct_status, wait_until_ended
 from .durability import JournalSync
 from .environment import collect_environment
@@ -34,6 +36,8 @@ log = logging.getLogger("kohakuboard.writer")
 POLL_S: Final = 0.5
 FLUSH_BYTES: Final = 4 << 20
 FLUSH_AGE_S: Final = 10.0
+# An alert is sent when it is stored. A storm of them must not make a flush of each.
+ALERT_AGE_S: Final = 1.0
 # After a flush, for summaries that must be made anew. The journal waits meanwhile.
 RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
@@ -54,6 +58,7 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     if hasattr(os, "nice"):
         os.nice(5)  # training comes first
     _allow_open_files()
+    webhook = take_webhook()
     lock = _writer_lock(run)
     if not _acquire(lock, trainer, run / "journal"):
         log.info("another writer holds the run; it, or who comes next, writes what this trainer left")
@@ -62,14 +67,16 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
         return 0
     log.info("writer %d takes %s", os.getpid(), run)
     hold = Hold(trainer)
+    desk = AlertDesk(run, webhook)
     try:
         with JournalSync(run, settings().sync_every_s) as sync:
-            stored = hold.through(lambda: _serve(run, trainer, lock, hold, sync))
+            stored = hold.through(lambda: _serve(run, trainer, lock, hold, sync, desk))
     except RunDeletedError:
         log.warning("the run was deleted; writer %d ends", os.getpid())
         return DELETED_EXIT_CODE
     finally:
         lock.release()
+    desk.close()
     if not stored:
         log.warning("the rest stays in the journal; `kobo recover` stores it")
         return HELD_EXIT_CODE
@@ -114,15 +121,25 @@ def _acquire(lock: FileLock, trainer: Trainer, journal: Path) -> bool:
     return True
 
 
-def _serve(run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync) -> None:
+def _serve(
+    run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync, desk: AlertDesk
+) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
-    with closing(Drain(run, host_name())) as drain:
-        _drain(drain, run, trainer, lock, hold, sync)
+    with closing(Drain(run, host_name(), sends_alerts=desk.sends)) as drain:
+        _drain(drain, run, trainer, lock, hold, sync, desk)
 
 
-def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync) -> None:
+def _drain(
+    drain: Drain,
+    run: Path,
+    trainer: Trainer,
+    lock: FileLock,
+    hold: Hold,
+    sync: JournalSync,
+    desk: AlertDesk,
+) -> None:
     last_heartbeat = -HEARTBEAT_S
     # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
     last_flush = -FLUSH_AGE_S
@@ -143,6 +160,7 @@ def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold
             _maintain(drain)
             drain.delete_finished_shards(but_of=trainer.pid)
             last_flush = time.monotonic()
+        desk.dispatch(drain.catalogue)
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
                 drain.catalogue.beat(host_name())
@@ -152,13 +170,15 @@ def _drain(drain: Drain, run: Path, trainer: Trainer, lock: FileLock, hold: Hold
             with drain.catalogue.transaction():
                 drain.catalogue.set_values("environment", collect_environment(Path(directory)))
     drain.exhaust()
+    desk.dispatch(drain.catalogue)
     _conclude(drain, run, DEATH_GRACE_S, trainer)
 
 
 def _is_time_to_flush(drain: Drain, over: bool, age_s: float) -> bool:
     # Another rank that has finished waits until its shard is gone.
     full = drain.pending_bytes >= FLUSH_BYTES
-    return over or full or age_s >= FLUSH_AGE_S or drain.has_pending_finish
+    due = age_s >= (ALERT_AGE_S if drain.has_pending_alert else FLUSH_AGE_S)
+    return over or full or due or drain.has_pending_finish
 
 
 def _maintain(drain: Drain, *, final: bool = False) -> None:

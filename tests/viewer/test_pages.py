@@ -214,3 +214,18 @@ def test_pages_ask_nobody_else_for_anything(client: TestClient, write_run: Write
         assert not re.search(r"<script(?![^>]*\ssrc=)", page)
         assert "style=" not in page
         assert not re.search(r'\son\w+="', page)
+
+
+def test_alerts_are_at_the_top_of_a_run_the_newest_first(client: TestClient, write_run: WriteRun) -> None:
+    def log(board: Board) -> None:
+        board.alert("<b>first</b>", "more", "error")
+        for number in range(7):
+            board.alert(f"alert {number}", level="warning")
+
+    page = client.get(url_of(write_run("r", log))).text
+    assert "<b>first" not in page
+    assert page.index('id="alerts"') < page.index('id="charts"')
+    order = re.findall(r"<strong>([^<]+)</strong> <span", page)
+    assert order == [*(f"alert {number}" for number in range(6, -1, -1)), "&lt;b&gt;first&lt;/b&gt;"]
+    assert page.count("alert-warning") == 7
+    assert "3 earlier alerts" in page

@@ -78,7 +78,9 @@ class Pages:
 
     def run(self, request: Request) -> Response:
         """Show one run: its curves, summary, config and environment."""
-        run = self._shelf.view(request.path_params["project"], request.path_params["run_id"])
+        run = self._shelf.view(**request.path_params)
+        with self._shelf.run(**request.path_params) as opened:
+            alerts = opened.alerts
         query = request.query_params.get("q", "").strip()
         words = present.split_words(query)
         metrics = [metric for name, metric in run.metrics.items() if present.has_words(words, name)]
@@ -88,6 +90,7 @@ class Pages:
             {
                 "run": run,
                 "query": query,
+                "alerts": alerts[::-1],
                 "metrics": metrics,
                 "sections": _sections(metrics),
                 "summary": _pairs(own, words),
