@@ -26,6 +26,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from ..errors import BoardClosedError, InvalidStepError, RichValueError
+from ..journal.console import console_path
 from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.settings import settings
@@ -584,7 +585,7 @@ class Board(Shortcuts):
 
     def _capture_console(self) -> ConsoleCapture | None:
         try:
-            return ConsoleCapture(self.path / (f"console.{self.rank}.log" if self.rank else "console.log"))
+            return ConsoleCapture(console_path(self.path, self.rank))
         except OSError as exc:
             self._refuse("console", f"what is printed is not copied to {self.path}: {exc}")
             return None

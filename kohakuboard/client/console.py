@@ -5,47 +5,59 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..journal.console import STDERR, STDOUT
+from ..journal.console_file import ConsoleFile
+
 __all__ = ["ConsoleCapture"]
+
+# Nobody holds the lock that long, but for a thread that the interpreter's end has stopped.
+LOCK_TIMEOUT_S = 1.0
 
 
 class _Copy:
-    """Own the descriptor of console.log; it is closed when the last one lets go of this.
-
-    Were it closed earlier, a print in another thread could write to whatever file has got its number by then. A lock
-    would do as well, but a fork may copy it held.
-    """
+    """Write to console.log from any thread and from forked children, until it is closed."""
 
     def __init__(self, path: Path) -> None:
-        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        self._missing_bytes = 0
+        self._file = ConsoleFile(path)
+        self._renew_lock()
 
-    def write(self, text: str) -> None:
-        """Append text. What a full disk does not take is left out, and the file says so when there is room again."""
+    def write(self, mark: bytes, text: str) -> None:
         data = text.encode("utf-8", "replace")
-        try:
-            if self._missing_bytes:
-                note = f"\n[kohakuboard: {self._missing_bytes} bytes of output are missing here]\n"
-                os.write(self.fd, note.encode())
-                self._missing_bytes = 0
-            self._missing_bytes = len(data) - os.write(self.fd, data)
-        except OSError:
-            self._missing_bytes += len(data)
+        if os.getpid() != self._pid:
+            self._renew_lock()  # a fork may have copied it held
+        if self._lock.acquire(timeout=LOCK_TIMEOUT_S):
+            try:
+                self._file.write(mark, data)
+            finally:
+                self._lock.release()
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        if (fd := getattr(self, "fd", -1)) >= 0:
-            close(fd)
+    def reopen(self) -> None:
+        with self._lock:
+            self._file.reopen()
+
+    def close(self) -> None:
+        if self._lock.acquire(timeout=LOCK_TIMEOUT_S):
+            try:
+                self._file.close()
+            finally:
+                self._lock.release()
+
+    def _renew_lock(self) -> None:
+        # Re-entrant: a signal handler may print while its thread is printing.
+        self._lock, self._pid = threading.RLock(), os.getpid()
 
 
 class _Tee(io.TextIOBase):
-    """Write to a stream and, unbuffered, to a file; be that stream in everything else."""
+    """Write to a stream and, unbuffered, to a copy; be that stream in everything else."""
 
-    def __init__(self, stream: TextIO, copy: _Copy) -> None:
+    def __init__(self, stream: TextIO, copy: _Copy, mark: bytes) -> None:
         self._original = stream
         self._copy: _Copy | None = copy
+        self._mark = mark
 
     @property
     def _stream(self) -> TextIO:
@@ -55,9 +67,9 @@ class _Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         written = self._stream.write(text)
-        copy = self._copy  # held here while it is written to
+        copy = self._copy
         if copy is not None:
-            copy.write(text)
+            copy.write(self._mark, text)
         return written
 
     def flush(self) -> None:
@@ -65,11 +77,6 @@ class _Tee(io.TextIOBase):
 
     def detach_file(self) -> None:
         self._copy = None
-
-    def attach_file(self, copy: _Copy) -> None:
-        """Go on in another file, unless the copy has ended."""
-        if self._copy is not None:
-            self._copy = copy
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -100,25 +107,24 @@ def _live_stream(stream: TextIO) -> TextIO:
 
 
 class ConsoleCapture:
-    """Put a tee in place of sys.stdout and sys.stderr until `stop`."""
+    """Put a tee in place of sys.stdout and sys.stderr until `stop`. Raises OSError when there can be no file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        copy = _Copy(path)
+        self._copy = _Copy(path)
         self._originals = tuple(
             _live_stream(stream) if stream is not None else None for stream in (sys.stdout, sys.stderr)
         )
-        self._tees = tuple(_Tee(stream, copy) if stream is not None else None for stream in self._originals)
+        self._tees = tuple(
+            _Tee(stream, self._copy, mark) if stream is not None else None
+            for stream, mark in zip(self._originals, (STDOUT, STDERR), strict=True)
+        )
         sys.stdout, sys.stderr = (
             tee or original for tee, original in zip(self._tees, self._originals, strict=True)
         )
 
     def reopen(self) -> None:
         """Go on in a new file, where the old one was deleted. Raises OSError when it cannot be made."""
-        copy = _Copy(self._path)
-        for tee in self._tees:
-            if tee is not None:
-                tee.attach_file(copy)
+        self._copy.reopen()
 
     def stop(self) -> None:
         """Put the streams back, unless somebody wrapped them meanwhile; then the copy merely ends."""
@@ -127,3 +133,4 @@ class ConsoleCapture:
                 tee.detach_file()
                 if getattr(sys, name) is tee:
                     setattr(sys, name, original and _live_stream(original))
+        self._copy.close()

@@ -9,6 +9,7 @@ steps, times, losses, _ = run.series("train/loss")
 from ..storage.summary import Metric
 from .alerts import Alert
 from .attempts import Attempt, RankStatistics
+from .console import Console, ConsoleLine
 from .listing import Entry
 from .rich import HistogramSeries, MediaEntry, TableEntry
 from .run import Run, Series, open_run
@@ -17,6 +18,8 @@ from .workspace import Workspace, find_workspace
 __all__ = [
     "Alert",
     "Attempt",
+    "Console",
+    "ConsoleLine",
     "Entry",
     "HistogramSeries",
     "MediaEntry",

@@ -23,6 +23,7 @@ from ..storage.summary import Metric, summarise
 from .alerts import ALERTS_QUERY, Alert, alerts_of
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
 from .catalogue import catalogue_paths, read_catalogues, stamp
+from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
 from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, media_entries
@@ -303,14 +304,9 @@ class Run:
             raise MetricNotFoundError(self.id, name, self._rows.names("tables"))
         return found
 
-    def console(self, rank: int = 0) -> str:
-        """Return what a rank printed."""
-        try:
-            return (self.path / (f"console.{rank}.log" if rank else "console.log")).read_text(
-                encoding="utf-8", errors="replace"
-            )
-        except FileNotFoundError:
-            return ""
+    def console(self, rank: int = 0, *, last: int | None = None) -> Console:
+        """Return the lines that a rank printed, or the last few of them, which is quick however many there are."""
+        return read_console(self.path, rank, last)
 
     # Keeping up
 

@@ -8,11 +8,11 @@ by its exit code or signal; where that cannot be known, the run crashed.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..journal.console import NOTE, console_path, parse_line, read_lines
 from ..journal.process import host_name, is_alive
 from .exit_status import Ending
 from .trainer import Trainer
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["correct_status", "wait_until_ended"]
 
 _CRASHED: Final = Ending("crashed", None)
-_LAST_BYTES: Final = 4096
 
 
 def wait_until_ended(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None) -> bool:
@@ -88,17 +87,16 @@ def _is_of(trainer: Trainer, row: dict[str, Any]) -> bool:
 
 def _reason(ending: Ending, run: Path) -> str | None:
     """Say why a run ended; with an exit code, also what was printed last, which is all that sys.exit(text) leaves."""
-    words = _last_line(run / "console.log") if ending.status == "failed" else ""
+    words = _last_line(console_path(run, 0)) if ending.status == "failed" else ""
     return f"{ending.reason}; last printed: {words}" if words else ending.reason
 
 
 def _last_line(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
-            file.seek(max(file.seek(0, os.SEEK_END) - _LAST_BYTES, 0))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+        lines = read_lines(path, last=100)
     except OSError:
         return ""
-    # What a progress bar overwrote is not what was to be seen last, and what the board said is not the program's.
-    shown = (line.rstrip("\r").split("\r")[-1].strip() for line in reversed(lines))
-    return next((line for line in shown if line and not line.startswith("kohakuboard: ")), "")
+    # What the board said is not the program's.
+    found = (line for line in map(parse_line, lines) if line is not None and line.mark != NOTE)
+    said = [line.text.decode("utf-8", "replace").strip() for line in found]
+    return next((text for text in reversed(said) if text and not text.startswith("kohakuboard: ")), "")

@@ -609,7 +609,7 @@ def test_what_is_printed_is_in_the_console_log_and_on_the_terminal(tmp_path: Pat
     )
     assert done.stdout == "to stdout\nafterwards\n"
     assert "to stderr ✓" in done.stderr
-    console = the_run(tmp_path).console()
+    console = the_run(tmp_path).console().text
     assert "to stdout\n" in console
     assert "to stderr ✓\n" in console
     assert "afterwards" not in console

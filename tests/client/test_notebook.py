@@ -49,7 +49,7 @@ def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(tmp_path
     run = open_run(first)
     assert run.status == "finished"
     assert len(run.series("loss").value) == 11
-    assert "printed in a cell" in run.console()
+    assert "printed in a cell" in run.console().text
     # The kernel was shut down with the second board open.
     wait_for_writers(Path(second))
     assert open_run(second).status == "finished"
