@@ -13,3 +13,12 @@ from .errors import KohakuBoardError
 __version__ = "0.1.0"
 
 __all__ = ["Board", "Histogram", "KohakuBoardError", "Media", "Table", "__version__"]
+
+# What the .pth file of the installation does at each start of Python, for where no .pth file is run: scripts may say
+# report_to="kohakuboard" and its like from here on.
+try:
+    from _kohakuboard_hook import install as _install
+except ModuleNotFoundError:  # a checkout that is not installed
+    pass
+else:
+    _install()

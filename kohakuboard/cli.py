@@ -172,6 +172,39 @@ def recover_runs(directory: Path) -> int:
     return FAILED if FAILURE in outcomes else 0
 
 
+@kobo.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run_program(command: tuple[str, ...]) -> None:
+    """Run COMMAND, a script or a program, with report_to="kohakuboard" and its like known in it.
+
+    Only needed where `kobo doctor` says that autoload does not work.
+    """
+    import os
+
+    from kohakuboard.launch import command_line, environment
+
+    words = command_line(command)
+    os.execvpe(words[0], words, environment(os.environ))
+
+
+@kobo.command("doctor")
+@_directory
+@_as_json
+def examine_installation(directory: Path, as_json: bool) -> int:
+    """Show what works here: the autoload hook, the frameworks, and DIR as the place for runs."""
+    from kohakuboard.doctor import examine
+
+    findings = []
+    for finding in examine(directory):
+        findings.append(finding)
+        if not as_json:
+            mark = {True: "ok", False: "!!", None: "--"}[finding.ok]
+            click.echo(f"{mark}  {finding.subject:<12}  {finding.text}")
+    if as_json:
+        _print_json([finding._asdict() for finding in findings])
+    return FAILED if any(finding.ok is False for finding in findings) else 0
+
+
 def _recover(run: Run) -> str | None:
     """Recover one run and say what came of it; None when there was nothing to do."""
     import sqlite3

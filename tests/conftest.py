@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.installation import build_wheel, install, once
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
@@ -35,6 +37,25 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no Chromium is installed")
     return path
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return the wheel of the checkout."""
+    (built,) = once(_shared(tmp_path_factory, worker_id) / "wheel", build_wheel).glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path) -> Path:
+    """Return the bin folder of an environment that has the wheel and its dependencies."""
+    return once(wheel.parent.with_name("environment"), lambda folder: install(wheel, folder)) / "bin"
+
+
+def _shared(factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Return a folder that is the same for all processes of this test run."""
+    base = factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
 
 
 @pytest.fixture(autouse=True)

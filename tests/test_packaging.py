@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import kohakuboard
+from tests.installation import run
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = {
@@ -20,39 +19,10 @@ PACKAGES = {
     "kohakuboard_transformers": "integrations/kohakuboard_transformers",
     "kohakuboard_viewer": "viewer/kohakuboard_viewer",
 }
+# What lets scripts that do not import kohakuboard log with it.
+AUTOLOAD = {"_kohakuboard_hook.py", "kohakuboard_autoload.pth", "kohakuboard_autoload.start"}
 # What training must not load because it logs: each of them costs 50 ms or more, or is unsafe after a fork.
 HEAVY = {"lance", "lightning", "msgspec", "numpy", "pandas", "pyarrow", "sqlite3", "sqlite_utils", "torch"}
-
-
-def run(*arguments: str | Path, cwd: Path, **variables: str) -> str:
-    """Run a command and return what it printed; what it complained of is in the failure."""
-    # Coverage of child processes imports sqlite3, which is one of the modules that are looked for here.
-    left_out = {"PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"}
-    environment = {key: value for key, value in os.environ.items() if key not in left_out}
-    done = subprocess.run(
-        arguments, cwd=cwd, env={**environment, **variables}, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel with the tools that are installed here, so without network."""
-    folder = tmp_path_factory.mktemp("wheel")
-    run(
-        sys.executable,
-        "-m",
-        "build",
-        "--wheel",
-        "--no-isolation",
-        "--outdir",
-        folder,
-        REPOSITORY,
-        cwd=REPOSITORY,
-    )
-    (built,) = folder.glob("*.whl")
-    return built
 
 
 @pytest.fixture(scope="module")
@@ -62,27 +32,9 @@ def names(wheel: Path) -> set[str]:
         return set(archive.namelist())
 
 
-@pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the wheel into an environment that sees the dependencies, not the checkout; return its bin."""
-    environment = tmp_path_factory.mktemp("environment")
-    run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=environment)
-    (site,) = environment.glob("lib/python*/site-packages")
-    run(
-        sys.executable,
-        *("-m", "pip", "--python", environment, "install", "--quiet", "--no-deps", "--no-index", wheel),
-        cwd=environment,
-        PIP_DISABLE_PIP_VERSION_CHECK="1",
-    )
-    dependencies = [path for path in sys.path if path.endswith("site-packages")]
-    # A folder that a .pth file names is added without its own .pth files: an editable install stays out.
-    (site / "dependencies.pth").write_text("\n".join(dependencies))
-    return environment / "bin"
-
-
 def test_the_wheel_holds_every_package_and_nothing_beside_them(names: set[str]) -> None:
     folders = {name.partition("/")[0] for name in names}
-    assert {folder for folder in folders if not folder.endswith(".dist-info")} == set(PACKAGES)
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == set(PACKAGES) | AUTOLOAD
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelerate.state import PartialState  # type: ignore[import-untyped]
 from accelerate.tracking import GeneralTracker  # type: ignore[import-untyped]
 
-from kohakuboard import Board
+if TYPE_CHECKING:
+    from kohakuboard import Board
 
 __all__ = ["KohakuBoardTracker"]
 
@@ -73,6 +74,9 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
 
     def start(self) -> None:
         """Open the run, or after `finish()` open it again; does nothing while it is open."""
+        # Here: `import accelerate` registers this class in every script, also in those that never log with it.
+        from kohakuboard import Board
+
         is_open = self._board is not None and not self._board.closed
         if not is_open and PartialState().is_main_process:
             self._board = Board(**self._where, **self._run)

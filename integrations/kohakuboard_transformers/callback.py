@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from transformers.trainer_callback import TrainerCallback
 
-from kohakuboard import Board
-
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from kohakuboard import Board
 
 __all__ = ["KohakuBoardCallback", "split_final", "with_groups"]
 
@@ -139,6 +139,9 @@ class KohakuBoardCallback(TrainerCallback):
         board = self.board
         if board is not None:
             return board
+        # Here: `import transformers` registers this class in every script, also in those that never log with it.
+        from kohakuboard import Board
+
         if not self._run:
             config = {**_described(args, state, model), **self._config}
             self._run = {"name": self._name or state.trial_name or getattr(args, "run_name", None)}

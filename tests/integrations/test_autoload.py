@@ -1,0 +1,218 @@
+"""Scripts that never mention KohakuBoard but in an argument: what is installed makes the frameworks know the name."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import _kohakuboard_hook as hook
+from tests.installation import run
+
+# In each process of a launch: both frameworks know the name, and nothing of the core was imported for it.
+PROGRAM = """
+import multiprocessing, sys
+from accelerate.tracking import filter_trackers
+
+def known():
+    from transformers.integrations import get_reporting_integration_callbacks
+    (callback,) = get_reporting_integration_callbacks(["kohakuboard"])
+    assert "kohakuboard" not in sys.modules, "the core was imported, though nobody logs"
+    print(callback.__name__, *filter_trackers("kohakuboard"), flush=True)
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        child = multiprocessing.get_context(sys.argv[1]).Process(target=known)
+        child.start()
+        child.join()
+    else:
+        known()
+"""
+KNOWN = "KohakuBoardCallback kohakuboard"
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "train.py"
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [((), "spawn"), ((), "forkserver"), (("-I",), "fork"), (("-m",), "")],
+    ids=["spawn", "forkserver", "isolated-fork", "module"],
+)
+def test_r57_a_script_without_an_import_finds_us(
+    installed: Path, program: Path, options: tuple[str, ...], method: str
+) -> None:
+    script = "train" if "-m" in options else str(program)
+    told = run(installed / "python", *options, script, *method.split(), cwd=program.parent)
+    assert told.splitlines() == [KNOWN]
+
+
+@pytest.mark.parametrize(
+    "launcher",
+    [
+        ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"),
+        ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "1"),
+    ],
+    ids=["torchrun", "accelerate"],
+)
+def test_r57_a_launcher_hands_it_on(installed: Path, program: Path, launcher: tuple[str, ...]) -> None:
+    told = run(installed / "python", *launcher, str(program), cwd=program.parent, OMP_NUM_THREADS="1")
+    assert set(told.splitlines()) == {KNOWN}
+
+
+def test_r58_it_imports_nothing_at_the_start_of_python(installed: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; print(*sorted({'kohakuboard', 'typing', 'importlib.util', 'numpy'} & set(sys.modules)))"
+    )
+    with_hook = run(installed / "python", "-I", "-c", code, cwd=tmp_path)
+    without = run(installed / "python", "-I", "-c", code, cwd=tmp_path, KOHAKUBOARD_AUTOLOAD="0")
+    assert with_hook == without
+    found = "import sys; print('_kohakuboard_hook' in sys.modules)"
+    assert run(installed / "python", "-I", "-c", found, cwd=tmp_path) == "True\n"
+
+
+def test_r58_the_switch_leaves_the_frameworks_as_they_are(installed: Path, program: Path) -> None:
+    code = "from accelerate.tracking import LOGGER_TYPE_TO_CLASS as known; print('kohakuboard' in known)"
+    assert run(installed / "python", "-c", code, cwd=program.parent, KOHAKUBOARD_AUTOLOAD="0") == "False\n"
+
+
+def test_r58_an_adapter_that_is_broken_leaves_the_import_of_its_framework_whole(
+    installed: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "kohakuboard_accelerate"
+    broken.mkdir()
+    (broken / "__init__.py").write_text("raise SystemError('broken')")
+    code = (
+        "import accelerate, _kohakuboard_hook as hook; print(accelerate.Accelerator.__name__, hook.failures)"
+    )
+    told = run(installed / "python", "-c", code, cwd=tmp_path)
+    assert told == "Accelerator {'accelerate.tracking': 'SystemError: broken'}\n"
+
+
+def test_r59_a_trainer_that_does_not_ask_for_us_has_the_callbacks_it_always_had(
+    installed: Path, tmp_path: Path
+) -> None:
+    code = """
+import torch
+from transformers import Trainer, TrainingArguments
+trainer = Trainer(torch.nn.Linear(1, 1), TrainingArguments("out"))
+print(*(type(callback).__name__ for callback in trainer.callback_handler.callbacks))
+"""
+    with_hook = run(installed / "python", "-c", code, cwd=tmp_path)
+    assert with_hook == run(installed / "python", "-c", code, cwd=tmp_path, KOHAKUBOARD_AUTOLOAD="0")
+    assert "DefaultFlowCallback" in with_hook
+
+
+def test_r60_all_includes_us_when_it_is_asked_for(installed: Path, tmp_path: Path) -> None:
+    code = """
+from accelerate.tracking import filter_trackers
+from transformers import TrainingArguments
+from transformers.integrations import get_reporting_integration_callbacks
+print("kohakuboard" in TrainingArguments("out", report_to="all").report_to)
+print("kohakuboard" in filter_trackers("all", "."))
+try:
+    get_reporting_integration_callbacks(["nonsense"])
+except ValueError as error:
+    print("kohakuboard" in str(error))
+"""
+    assert run(installed / "python", "-c", code, cwd=tmp_path).split() == ["True"] * 3
+
+
+def test_a_command_of_kobo_run_finds_us_where_no_pth_file_is_run(tmp_path: Path) -> None:
+    """As after `pip install --target`; whoever else has a sitecustomize keeps it."""
+    (tmp_path / "sitecustomize.py").write_text("print('theirs')")
+    code = "from accelerate.tracking import LOGGER_TYPE_TO_CLASS as known; print('kohakuboard' in known)"
+    repository = Path(__file__).parents[2]
+    paths = [str(tmp_path), str(repository), str(repository / "integrations")]
+    done = subprocess.run(
+        [sys.executable, "-m", "kohakuboard", "run", "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert (done.stdout.split(), done.returncode) == (["theirs", "theirs", "True"], 0), done.stderr
+
+
+# The finder itself
+
+
+@pytest.fixture
+def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the name of a module that the hook waits for, and whose adapter notes that it was called."""
+    name, adapter = "kohakuboard_test_target", "kohakuboard_test_adapter"
+    (tmp_path / f"{name}.py").write_text("ready = 'yes'")
+    (tmp_path / f"{adapter}.py").write_text("seen = []\ndef register(module): seen.append(module.ready)")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(hook, "TARGETS", {name: adapter})
+    finders = list(sys.meta_path)
+    monkeypatch.setattr(sys, "meta_path", [one for one in finders if type(one).__name__ != "_Finder"])
+    yield name
+    sys.modules.pop(name, None)
+    sys.modules.pop(adapter, None)
+
+
+def seen() -> list[str]:
+    adapter: ModuleType = importlib.import_module("kohakuboard_test_adapter")
+    found: list[str] = adapter.seen
+    return found
+
+
+def test_the_adapter_is_called_when_the_module_has_run_and_the_finder_leaves(target: str) -> None:
+    before = list(sys.meta_path)
+    hook.install()
+    hook.install()
+    assert len(sys.meta_path) == len(before) + 1
+    importlib.import_module(target)
+    assert (seen(), sys.meta_path) == (["yes"], before)
+
+
+def test_a_module_that_is_only_looked_for_is_still_waited_for(target: str) -> None:
+    """Frameworks ask `find_spec` whether a package is there, long before they import it."""
+    hook.install()
+    assert importlib.util.find_spec(target) is not None
+    importlib.import_module(target)
+    assert seen() == ["yes"]
+
+
+def test_a_module_that_is_loaded_already_is_registered_at_once(target: str) -> None:
+    importlib.import_module(target)
+    before = list(sys.meta_path)
+    hook.install()
+    assert (seen(), sys.meta_path) == (["yes"], before)
+
+
+def test_a_module_in_a_zip_archive_is_followed_too(target: str, tmp_path: Path) -> None:
+    archive = tmp_path / "packages.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(tmp_path / f"{target}.py", f"{target}.py")
+        file.writestr("kohakuboard_test_other.py", "")
+    (tmp_path / f"{target}.py").unlink()
+    sys.path.insert(0, str(archive))
+    try:
+        hook.install()
+        importlib.import_module("kohakuboard_test_other")
+        importlib.import_module(target)
+    finally:
+        sys.path.remove(str(archive))
+        sys.modules.pop("kohakuboard_test_other", None)
+    assert seen() == ["yes"]
+
+
+def test_the_error_of_a_module_is_its_own(target: str, tmp_path: Path) -> None:
+    (tmp_path / f"{target}.py").write_text("raise ZeroDivisionError")
+    hook.install()
+    with pytest.raises(ZeroDivisionError):
+        importlib.import_module(target)
