@@ -26,7 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .lance import ZSTD, Part, Session
+from .fragments import Part
+from .lance import ZSTD, Session
 from .snapshot import Snapshot, Snapshots
 from .store import Store, highest
 

@@ -26,15 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import lance
-import numpy as np
 import pyarrow as pa
 from lance.fragment import FragmentMetadata, LanceFragment
-from numpy.typing import NDArray
 
+from .fragments import Part
 from .repair import VERSIONS, complaints, is_untouched, manifest_name, quarantine_broken, sweep, versions
 from .sync import fsync_directory, fsync_file
 
-__all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Part", "Session", "new_session"]
+__all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Session", "new_session"]
 
 # What Lance raises for a file that is missing, short or not writable: it has no tree of its own.
 LANCE_ERRORS = (OSError, ValueError, RuntimeError)
@@ -51,10 +50,10 @@ Commit = Callable[..., lance.LanceDataset]
 Session = Any  # lance.Session, which its stubs do not know
 
 
-def new_session() -> Session:
+def new_session(cache_bytes: int = 8 << 20) -> Session:
     """Return caches of a few MB for datasets to share; Lance's own default grows to a GiB."""
     session: Session = lance.Session(  # type: ignore[attr-defined]
-        metadata_cache_size_bytes=8 << 20, index_cache_size_bytes=1 << 20
+        metadata_cache_size_bytes=cache_bytes, index_cache_size_bytes=cache_bytes // 8
     )
     return session
 
@@ -84,7 +83,8 @@ class Dataset:
         self._schema = schema
         self._retention_s = retention_s
         self._commit, self._link = commit, link
-        self._session = new_session()
+        # Caches make no flush quicker, and fill up with what each commit leaves in them.
+        self._session = new_session(0)
         self._commit_options: dict[str, Any] | None = None
         self._unsynced: list[Path] = []
         self.problems: list[str] = []  # what was found damaged, and set aside
@@ -107,38 +107,21 @@ class Dataset:
             return self._publish(lance.LanceOperation.Overwrite(self._schema, [fragment]), fragment)
         return self._publish(lance.LanceOperation.Append([fragment]), fragment)
 
-    def part(self, fragment_ids: Sequence[int]) -> Part:
-        """Return some fragments, to be read."""
+    def part(self, fragment_ids: Sequence[int] | None = None) -> Part:
+        """Return some fragments of the newest version, or all, to be read."""
         assert self._handle is not None
-        return Part(self._handle, fragment_ids)
+        wanted = self._handle.fragment_ids() if fragment_ids is None else fragment_ids
+        return Part(self._path, self._chosen(wanted))
 
     def replace(self, fragment_ids: Sequence[int], tables: Iterable[pa.Table]) -> int:
         """Put one new fragment in the place of others, durably; return its number."""
         self.settle()
         assert self._handle is not None
-        wanted = set(fragment_ids)
-        old = [
-            fragment.metadata for fragment in self._handle.get_fragments() if fragment.fragment_id in wanted
-        ]
+        old = [fragment.metadata for fragment in self._chosen(fragment_ids)]
         batches = (batch for table in tables for batch in table.to_batches())
         new = self._create(pa.RecordBatchReader.from_batches(self._schema, batches))
         group = lance.LanceOperation.RewriteGroup(old, [new])
         return self._publish(lance.LanceOperation.Rewrite([group], []), new)
-
-    def read(self, columns: Sequence[str], fragment_ids: Sequence[int] | None = None) -> pa.Table:
-        """Return columns of some fragments, or of all; `_rowaddr` can be asked for (fragment << 32 | row)."""
-        if self._handle is None:
-            return self._schema.empty_table().select([name for name in columns if name != "_rowaddr"])
-        chosen = None
-        if fragment_ids is not None:
-            wanted = set(fragment_ids)
-            chosen = [fragment for fragment in self._handle.get_fragments() if fragment.fragment_id in wanted]
-        scanner = self._handle.scanner(
-            columns=[name for name in columns if name != "_rowaddr"],
-            fragments=chosen,
-            with_row_address="_rowaddr" in columns,
-        )
-        return scanner.to_table()
 
     def settle(self) -> None:
         """Finish what a failed append left open: sync what is committed, and look at the newest version."""
@@ -161,7 +144,12 @@ class Dataset:
     def close(self) -> None:
         """Let go of files and caches."""
         self._handle = None
-        self._session = new_session()
+        self._session = new_session(0)
+
+    def _chosen(self, fragment_ids: Iterable[int]) -> list[LanceFragment]:
+        assert self._handle is not None
+        wanted = set(fragment_ids)
+        return [fragment for fragment in self._handle.get_fragments() if fragment.fragment_id in wanted]
 
     def _recover(self) -> lance.LanceDataset | None:
         if not self._path.is_dir():
@@ -251,32 +239,6 @@ class Dataset:
             lock = None if _can_link(self._path, self._link) else _no_other_writer
             self._commit_options = {"commit_lock": lock} if lock else {}
         return self._commit_options
-
-
-class Part:
-    """Some fragments of a version, whose rows are numbered one fragment after the other."""
-
-    def __init__(self, handle: lance.LanceDataset, fragment_ids: Sequence[int]) -> None:
-        self._handle = handle
-        everything, wanted = handle.get_fragments(), set(fragment_ids)
-        sizes = np.array([fragment.count_rows() for fragment in everything])
-        chosen = np.array([fragment.fragment_id in wanted for fragment in everything])
-        self._fragments = [
-            fragment for fragment, is_chosen in zip(everything, chosen, strict=True) if is_chosen
-        ]
-        starts = np.cumsum(sizes) - sizes
-        self._ends = np.cumsum(sizes[chosen])
-        self._shifts = starts[chosen] - (self._ends - sizes[chosen])
-
-    def read(self, columns: Sequence[str]) -> pa.Table:
-        """Return columns of all rows."""
-        scanner = self._handle.scanner(columns=list(columns), fragments=self._fragments, scan_in_order=True)
-        return scanner.to_table()
-
-    def take(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
-        """Return columns of some rows, in that order."""
-        shifts = self._shifts[np.searchsorted(self._ends, rows, side="right")]
-        return self._handle.take(rows + shifts, columns=list(columns))
 
 
 def _data_files(handle: lance.LanceDataset) -> list[str]:

@@ -19,7 +19,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from .chunks import SCHEMA, Points, Series, decode_axes, encode, flat
-from .lance import Part, Session
+from .fragments import Part
+from .lance import Session
 from .rechunk import KEYS, rechunk
 from .snapshot import Snapshot, Snapshots
 from .store import Store, highest

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from .lance import LANCE_ERRORS, RETENTION_S, Dataset, Part
+from .fragments import Part
+from .lance import LANCE_ERRORS, RETENTION_S, Dataset
 from .merge import next_merge
 
 __all__ = ["Ledger", "Store", "highest"]
@@ -93,11 +94,13 @@ class Store(ABC):
     def _ledger(self) -> Ledger:
         if self._known is None:
             self._dataset.settle()
-            rows = self._dataset.read([*self.keys, "_rowaddr"])
-            ledger = Ledger(committed=highest(rows))
-            if rows.num_rows:
-                ledger.weights = _weights(rows["_rowaddr"], rows[self.weight])
-            ledger.next_ordinal = self._next_ordinals(rows)
+            ledger = Ledger()
+            if self._dataset.fragment_ids:
+                part = self._dataset.part()
+                rows = part.read(self.keys)
+                ledger.committed = highest(rows)
+                ledger.weights = _weights(part.fragment_ids, rows[self.weight])
+                ledger.next_ordinal = self._next_ordinals(rows)
             self._known = ledger
         return self._known
 
@@ -131,9 +134,8 @@ def highest(rows: pa.Table) -> dict[int, int]:
     return dict(zip(shards.tolist(), seqs.tolist(), strict=True))
 
 
-def _weights(addresses: pa.ChunkedArray, weights: pa.ChunkedArray) -> dict[int, int]:
+def _weights(fragments: NDArray[np.int64], weights: pa.ChunkedArray) -> dict[int, int]:
     """Return the weight of each fragment, in the order in which they were committed."""
-    fragments: NDArray[np.uint64] = addresses.to_numpy() >> np.uint64(32)
     ids, inverse = np.unique(fragments, return_inverse=True)
     totals = np.bincount(inverse, weights=weights.to_numpy())
     return dict(zip(ids.tolist(), totals.astype(np.int64).tolist(), strict=True))

@@ -48,7 +48,7 @@ def test_one_fragment_takes_the_place_of_several(tmp_path: Path) -> None:
     dataset = Dataset(filled(tmp_path / "w.lance", 4), SCHEMA)
     assert dataset.replace([0, 2], [table(0, 2)]) == 4
     assert dataset.fragment_ids == [1, 3, 4]
-    assert dataset.read(["x"], [4])["x"].to_pylist() == [0, 2]
+    assert dataset.part([4]).read(["x"])["x"].to_pylist() == [0, 2]
     assert sorted(contents(tmp_path / "w.lance")) == [0, 1, 2, 3]
 
 
@@ -83,7 +83,7 @@ def test_a_torn_newest_manifest_is_set_aside_and_the_one_before_it_opens(tmp_pat
     torn = newest_manifest(path)
     torn.write_bytes(torn.read_bytes()[:keep])
     dataset = Dataset(path, SCHEMA)
-    assert dataset.read(["x"])["x"].to_pylist() == [0, 1]
+    assert dataset.part().read(["x"])["x"].to_pylist() == [0, 1]
     assert [file.name for file in (path / "_quarantine").iterdir()] == [f"{torn.name}.broken-1"]
     assert len(list((path / "data").iterdir())) == 3, "what the torn manifest named is not deleted"
     dataset.append(table(7))
@@ -99,7 +99,7 @@ def test_a_manifest_whose_data_file_is_lost_or_short_is_set_aside(tmp_path: Path
     file.unlink()
     if size is not None:
         file.write_bytes(content[:size])
-    assert Dataset(path, SCHEMA).read(["x"])["x"].to_pylist() == [0, 1]
+    assert Dataset(path, SCHEMA).part().read(["x"])["x"].to_pylist() == [0, 1]
 
 
 def test_a_dataset_without_one_whole_version_is_set_aside_as_it_is(tmp_path: Path) -> None:
