@@ -316,6 +316,12 @@ class Run:
         self.refresh()
         return self._version
 
+    @property
+    def stored_version(self) -> str:
+        """Return a token that also changes when what was logged is stored, and media, tables and texts can be read."""
+        stored = hash(tuple(sorted(self._committed().items()))) & 0xFFFFFFFFFFFF
+        return f"{self._version}-{stored:x}"
+
     def refresh(self) -> bool:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
         self._read_tail()

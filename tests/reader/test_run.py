@@ -100,6 +100,22 @@ def test_the_version_changes_when_there_is_something_new_and_only_then(board: Bo
     assert run.version == last
 
 
+def test_the_stored_version_also_changes_when_what_was_logged_is_stored(tmp_path: Path) -> None:
+    """Media and the like cannot be read before; a page that waits for them has to hear of it."""
+    path = tmp_path / "p" / "r"
+    shard = Shard(path / "journal", rank=0, host=os.uname().nodename)
+    shard.row(0, {"a": 0.0})
+    run = open_run(path)
+    logged, before = run.version, run.stored_version
+    drain = Drain(path, "here")
+    drain.exhaust()
+    assert run.refresh() is False
+    assert run.version == logged
+    assert run.stored_version != before
+    drain.close()
+    shard.close()
+
+
 def test_a_killed_run_is_complete_on_a_read_only_mount(tmp_path: Path) -> None:
     """A database left with a write-ahead log, and no place to make the file that SQLite wants beside it."""
     path = killed_run(tmp_path / "runs", 2000)

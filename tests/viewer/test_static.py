@@ -29,7 +29,7 @@ def test_its_licence_lies_beside_it() -> None:
 
 
 def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -> None:
-    texts = [path.read_text() for path in PACKAGE.glob("templates/*.html")]
+    texts = [path.read_text() for path in PACKAGE.glob("templates/**/*.html")]
     texts += [path.read_text() for path in STATIC.glob("*.js") if path.name not in UPLOT]
     found = {
         name for text in texts for name in re.findall(r'(?:/static/|from "\./|import "\./)([\w.-]+)', text)

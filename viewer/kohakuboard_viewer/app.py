@@ -18,6 +18,7 @@ from kohakuboard.errors import KohakuBoardError
 
 from .data import Data
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
+from .heats import Heats
 from .pages import Pages
 from .shelf import Shelf
 
@@ -35,7 +36,7 @@ def create_app(
 ) -> Starlette:
     """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
     shelf = Shelf(Path(root), project)
-    pages, data = Pages(shelf), Data(shelf)
+    pages, data, heats = Pages(shelf), Data(shelf), Heats(shelf)
     errors = _Errors(pages)
     return Starlette(
         routes=[
@@ -46,6 +47,9 @@ def create_app(
             Route(f"{_RUN}/series", data.series),
             Route(f"{_RUN}/sparkline.svg", data.sparkline),
             Route(f"{_RUN}/version", data.run_version),
+            Route(f"{_RUN}/histograms/map", heats.columns),
+            Route(f"{_RUN}/histograms/map.png", heats.picture),
+            Route(f"{_RUN}/{{tab}}", pages.run),
             Mount("/static", _Static(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, hosts=tuple(hosts))],

@@ -2,7 +2,7 @@
 
     /run/{project}/{run}/series?metric=&x=&lo=&hi=&width=&smooth=     columns (see columns.py) with ETag
     /run/{project}/{run}/sparkline.svg?metric=&width=&height=         an image
-    /run/{project}/{run}/version                                      {"version", "status", "live"} with ETag
+    /run/{project}/{run}/version?tab=                                 {"version", "status", "live"} with ETag
     /version?project=                                                 the same for a list of runs
 
 `x` is step, index, relative or wall; `lo` and `hi` are in its unit (times in seconds) and default to the
@@ -13,7 +13,6 @@ smooth where it was asked for.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +25,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from . import columns
+from .answers import digest_of, etag_of, fresh, is_known, not_modified
 from .curves import AXES, Axis, Curves, curve_state
 from .reduce import Curve, Reduction
 from .shelf import Shelf
 from .sparkline import sparkline
+from .tabs import tab_of
 
 __all__ = ["Data"]
 
@@ -72,15 +73,15 @@ class Data:
         """Send one window of one metric."""
         window = _read_window(request.query_params)
         with self._shelf.run(**request.path_params) as run:
-            etag = _etag(curve_state(run, window.metric), str(request.query_params))
-            if _is_known(request, etag):
-                return _not_modified(etag)
+            etag = etag_of(curve_state(run, window.metric), str(request.query_params))
+            if is_known(request, etag):
+                return not_modified(etag)
             curve = self._curves.curve(run, window.metric, window.axis)
             reduction = curve.reduce(*window.ends(curve), window.width, smooth=window.smooth)
             state = {"version": run.version, "live": run.status == "running"}
         header = {"metric": window.metric, "x": window.axis, **_extent(curve, window), **state}
         body = columns.encode(_columns(reduction, window.unit), header)
-        return Response(body, media_type=columns.MEDIA_TYPE, headers=_fresh(etag))
+        return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
 
     def sparkline(self, request: Request) -> Response:
         """Send a small picture of one metric against its steps."""
@@ -88,23 +89,24 @@ class Data:
         width = _whole_between(request.query_params, "width", 120, 16, 2000)
         height = _whole_between(request.query_params, "height", 28, 8, 1000)
         with self._shelf.run(**request.path_params) as run:
-            etag = _etag(curve_state(run, metric), str(request.query_params))
-            if _is_known(request, etag):
-                return _not_modified(etag)
+            etag = etag_of(curve_state(run, metric), str(request.query_params))
+            if is_known(request, etag):
+                return not_modified(etag)
             curve = self._curves.curve(run, metric, "step")
             reduction = curve.reduce(int(curve.x[0]), int(curve.x[-1]), width // 2)
-        return Response(sparkline(reduction, width, height), media_type="image/svg+xml", headers=_fresh(etag))
+        return Response(sparkline(reduction, width, height), media_type="image/svg+xml", headers=fresh(etag))
 
     def run_version(self, request: Request) -> Response:
-        """Say whether a run has anything new."""
+        """Say whether a tab of a run has anything new."""
         with self._shelf.run(**request.path_params) as run:
-            state = {"version": run.version, "status": run.status, "live": run.status == "running"}
+            version = tab_of(request.query_params.get("tab", "")).version(run)
+            state = {"version": version, "status": run.status, "live": run.status == "running"}
         return _versioned(request, state)
 
     def runs_version(self, request: Request) -> Response:
         """Say whether a list of runs has anything new."""
         runs = self._shelf.runs(request.query_params.get("project"))
-        version = _digest(*(f"{run.folder}/{run.id} {run.version}" for run in runs))
+        version = digest_of(*(f"{run.folder}/{run.id} {run.version}" for run in runs))
         return _versioned(request, {"version": version, "status": "", "live": True})
 
 
@@ -177,25 +179,5 @@ def _columns(reduction: Reduction, unit: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def _versioned(request: Request, state: Mapping[str, Any]) -> Response:
-    etag = _etag(state["version"])
-    return _not_modified(etag) if _is_known(request, etag) else JSONResponse(state, headers=_fresh(etag))
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]
-
-
-def _etag(*parts: str) -> str:
-    return f'"{_digest(*parts)}"'
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    return etag in request.headers.get("if-none-match", "").replace("W/", "").split(", ")
-
-
-def _not_modified(etag: str) -> Response:
-    return Response(status_code=304, headers=_fresh(etag))
-
-
-def _fresh(etag: str) -> dict[str, str]:
-    return {"ETag": etag, "Cache-Control": "no-cache"}
+    etag = etag_of(state["version"])
+    return not_modified(etag) if is_known(request, etag) else JSONResponse(state, headers=fresh(etag))

@@ -14,10 +14,11 @@ from starlette.responses import HTMLResponse, Response
 
 from kohakuboard import __version__
 from kohakuboard.errors import RunNotFoundError
-from kohakuboard.reader import Metric
 
 from . import present
-from .shelf import RunView, Shelf
+from .offers import Offers
+from .shelf import RunView, Shelf, view_of
+from .tabs import TABS, Ask, tab_of
 
 __all__ = ["Pages"]
 
@@ -38,6 +39,7 @@ class Pages:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._offers = Offers()
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES),
             autoescape=True,
@@ -77,27 +79,16 @@ class Pages:
         )
 
     def run(self, request: Request) -> Response:
-        """Show one run: its curves, summary, config and environment."""
-        run = self._shelf.view(**request.path_params)
-        with self._shelf.run(**request.path_params) as opened:
-            alerts = opened.alerts
-        query = request.query_params.get("q", "").strip()
-        words = present.split_words(query)
-        metrics = [metric for name, metric in run.metrics.items() if present.has_words(words, name)]
-        own = {name: value for name, value in run.summary.items() if name not in run.metrics}
-        return self._render(
-            "run.html",
-            {
-                "run": run,
-                "query": query,
-                "alerts": alerts[::-1],
-                "metrics": metrics,
-                "sections": _sections(metrics),
-                "summary": _pairs(own, words),
-                "config": _pairs(run.config, words),
-                "environment": _pairs(run.environment, words),
-            },
-        )
+        """Show one tab of the page of a run."""
+        tab = tab_of(request.path_params.get("tab", ""))
+        ask = Ask(request.query_params)
+        with self._shelf.run(request.path_params["project"], request.path_params["run_id"]) as run:
+            view, version = view_of(run), tab.version(run)
+            offered = self._offers.of(run)
+            shown = tab.show(run, ask)
+        tabs = [(each, offered.get(each.path, 0)) for each in TABS]
+        frame = {"run": view, "version": version, "tab": tab, "tabs": tabs, "ask": ask}
+        return self._render(tab.template, {**frame, **shown})
 
     def failure(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
         """Show what went wrong, and the way back."""
@@ -125,20 +116,6 @@ def _moment_words() -> Callable[[datetime], str]:
 def _matches(run: RunView, words: Sequence[str]) -> bool:
     texts = (run.name, run.id, run.project, run.folder, run.status, run.group, run.notes)
     return present.has_words(words, *texts, *run.tags)
-
-
-def _pairs(values: Mapping[str, Any], words: Sequence[str]) -> list[tuple[str, str]]:
-    return [(name, value) for name, value in present.flatten(values) if present.has_words(words, name, value)]
-
-
-def _sections(metrics: Sequence[Metric]) -> dict[str, list[Metric]]:
-    """Group metrics by namespace, in order of first appearance, and those without one, such as lr and epoch, last."""
-    sections: dict[str, list[Metric]] = {}
-    for metric in metrics:
-        sections.setdefault(present.namespace(metric.name), []).append(metric)
-    if general := sections.pop("", None):
-        sections[""] = general
-    return sections
 
 
 def _page_number(request: Request, found: int) -> int:

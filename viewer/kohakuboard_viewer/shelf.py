@@ -20,7 +20,7 @@ from urllib.parse import quote
 from kohakuboard.errors import NotARunError, RunNotFoundError
 from kohakuboard.reader import Entry, Metric, Run, Workspace, open_run
 
-__all__ = ["RunView", "Shelf"]
+__all__ = ["RunView", "Shelf", "view_of"]
 
 _OPEN_RUNS: Final = 32
 
@@ -90,14 +90,14 @@ class Shelf:
         for entry in self._workspace.entries():
             seen, view = known.get(entry.run.path, (None, None))
             if view is None or seen is not entry:
-                view = _view(entry.run)
+                view = view_of(entry.run)
             self._listed[entry.run.path] = entry, view
         return [view for _, view in self._listed.values()]
 
     def view(self, project: str, run_id: str) -> RunView:
         """Return one run as it is now. Raises RunNotFoundError."""
         with self.run(project, run_id) as run:
-            return _view(run)
+            return view_of(run)
 
     @contextmanager
     def run(self, project: str, run_id: str) -> Iterator[Run]:
@@ -143,7 +143,8 @@ def _is_plain(name: str) -> bool:
     return bool(name) and name not in (".", "..") and not any(mark in name for mark in "/\\\0")
 
 
-def _view(run: Run) -> RunView:
+def view_of(run: Run) -> RunView:
+    """Return what is known of a run."""
     # The version first, since asking for it takes in what is new: a page may be newer than its version says, and
     # is then fetched once too often, but never older.
     version = run.version

@@ -1,22 +1,27 @@
 // Make the page say what a newer rendering of it says, touching only what differs: no flicker, no lost focus.
 
+let latest = 0
+
 /** Fetch this page as the server renders it now, and take over every part marked data-patch. */
 export async function refreshPage(signal) {
+  const turn = ++latest
   const response = await fetch(location.href, { signal, headers: { Accept: "text/html" } })
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html")
+  if (turn !== latest) return // what a later request brings is as new or newer
   const main = fresh.getElementById("main")
   for (const part of document.querySelectorAll("[data-patch]")) {
     const newer = main.querySelector(`#${part.id}`)
     if (newer) patch(part, newer)
   }
   document.title = fresh.title
+  dispatchEvent(new Event("kobo-patched"))
 }
 
 /** Make an element equal to another of the same tag. */
 export function patch(element, newer) {
   patchAttributes(element, newer)
-  if (element.localName !== "kobo-chart") patchChildren(element, newer) // a chart draws itself
+  if (!element.localName.startsWith("kobo-")) patchChildren(element, newer) // these draw themselves
 }
 
 function patchAttributes(element, newer) {

@@ -1,0 +1,28 @@
+// The slider over the steps that were logged. The server renders what there is at each, as it does without script; at
+// the last one the page follows a live run.
+
+import { go, isBehind } from "./links.js"
+
+const slider = () => document.querySelector("[data-steps]")
+
+document.addEventListener("input", (event) => {
+  const { target } = event
+  if (!target.matches?.("[data-steps]")) return
+  const steps = target.dataset.steps.split(",")
+  const step = steps[target.valueAsNumber]
+  say(Number(step))
+  go({ step: target.valueAsNumber === steps.length - 1 ? null : step })
+})
+
+function say(step) {
+  document.querySelector(".step-now").textContent = step.toLocaleString("en-US").replaceAll(",", "\u202f")
+}
+
+/** Move the slider to where the page is: what the user dragged overrules the attribute. */
+function follow() {
+  const input = slider()
+  if (input && !isBehind()) input.value = input.getAttribute("value")
+}
+
+addEventListener("kobo-patched", follow)
+addEventListener("kobo-shown", follow)

@@ -1,0 +1,7 @@
+// The script of the tabs of a run's page that have no curves.
+
+import "./filter.js"
+import "./heatmap.js"
+import "./links.js"
+import "./live.js"
+import "./steps.js"

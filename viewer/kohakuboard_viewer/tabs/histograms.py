@@ -1,0 +1,110 @@
+"""Histograms: each name as a map over all steps, and as bars at one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kohakuboard.reader import HistogramSeries, Run
+
+from .. import present
+from ..kept import Kept
+from .base import Ask, Paging, Steps, Tab
+
+__all__ = ["TAB", "Bars", "histogram_series"]
+
+_PER_PAGE: Final = 12
+_LIMIT_BYTES: Final = 256 * 1024 * 1024
+_WIDTH, _HEIGHT = 1000.0, 200.0
+
+_SERIES: Final = Kept[HistogramSeries](_LIMIT_BYTES, lambda series: sum(array.nbytes for array in series))
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Hold one histogram as it is drawn: an SVG path in a box of 1000 × 200, and what is said of it."""
+
+    step: int
+    path: str
+    lo: float
+    hi: float
+    total: int
+    largest: int
+
+
+def histogram_series(run: Run, name: str) -> HistogramSeries:
+    """Return the histograms of a name, in order of their steps. Raises MetricNotFoundError."""
+
+    def read() -> HistogramSeries:
+        found = run.histograms(name)
+        order = np.argsort(found.step, kind="stable")
+        return found._replace(**{name: array[order] for name, array in found._asdict().items()})
+
+    return _SERIES.get((run.path, name), run.stored_version, read)
+
+
+def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
+    query = ask.words("q")
+    words = present.split_words(query)
+    names = [name for name in run.histogram_names() if present.has_words(words, name)]
+    paging = Paging.of(ask, len(names), _PER_PAGE)
+    shown = {name: histogram_series(run, name) for name in names[paging.begin : paging.end]}
+    steps = Steps.of(ask, (step for series in shown.values() for step in series.step.tolist()))
+    return {
+        "query": query,
+        "paging": paging,
+        "steps": steps,
+        "histograms": {name: (series, _bars_at(series, steps.chosen)) for name, series in shown.items()},
+    }
+
+
+def _bars_at(series: HistogramSeries, step: int | None) -> Bars | None:
+    """Return the last histogram up to a step; None before the first."""
+    place = int(np.searchsorted(series.step, step, side="right")) - 1 if step is not None else -1
+    if place < 0:
+        return None
+    counts, edges = series.counts[place], series.edges[place]
+    used = np.diff(edges) > 0
+    lo, hi = float(edges[0]), float(edges[-1])
+    return Bars(
+        step=int(series.step[place]),
+        path=_path(counts[used], edges[:-1][used], edges[1:][used], lo, hi),
+        lo=lo,
+        hi=hi,
+        total=int(counts.sum()),
+        largest=int(counts.max(initial=0)),
+    )
+
+
+def _path(
+    counts: npt.NDArray[np.int64],
+    left: npt.NDArray[np.float64],
+    right: npt.NDArray[np.float64],
+    lo: float,
+    hi: float,
+) -> str:
+    """Return bars whose areas are the counts."""
+    span = hi / 2 - lo / 2
+    if not (len(counts) and span > 0 and np.isfinite(span)):
+        return ""
+    x0, x1 = ((end / 2 - lo / 2) / span * _WIDTH for end in (left, right))
+    density = counts / np.maximum(x1 - x0, 1e-9)
+    tops = _HEIGHT * (1 - density / max(float(density.max()), 1e-300))
+    parts = [
+        f"M{a:.2f},{_HEIGHT:g}V{top:.2f}H{b:.2f}V{_HEIGHT:g}"
+        for a, b, top, count in zip(x0.tolist(), x1.tolist(), tops.tolist(), counts.tolist(), strict=True)
+        if count
+    ]
+    return "".join(parts)
+
+
+def _count(run: Run) -> int:
+    names: Sequence[str] = run.histogram_names()
+    return len(names)
+
+
+TAB = Tab("histograms", "Histograms", _count, _show)
