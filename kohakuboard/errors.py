@@ -7,6 +7,7 @@
     ├── RunNotFoundError      a workspace has no such run
     ├── AmbiguousRunError     a prefix fits several runs
     ├── MetricNotFoundError   a run has no such series
+    ├── ColumnNotFoundError   a table has no such column
     ├── DamagedSeriesError    a series was logged, and its points can no longer be read
     ├── RunBusyError          another writer holds the run
     ├── RunExistsError        a run that must not exist does
@@ -25,6 +26,7 @@ from pathlib import Path
 __all__ = [
     "AmbiguousRunError",
     "BoardClosedError",
+    "ColumnNotFoundError",
     "DamagedSeriesError",
     "InvalidStepError",
     "KohakuBoardError",
@@ -99,6 +101,17 @@ class MetricNotFoundError(KohakuBoardError):
         near = get_close_matches(name, self.known, n=3) or self.known[:3]
         hint = f"did you mean {', '.join(map(repr, near))}?" if near else "nothing was logged yet"
         super().__init__(f"run {run_id!r} has no series {name!r}; {hint}")
+
+
+class ColumnNotFoundError(KohakuBoardError):
+    """Say that a table has no column of that name, and which it has."""
+
+    def __init__(self, table: str, name: str, known: Iterable[str]) -> None:
+        self.table = table
+        self.name = name
+        self.known = list(known)
+        shown = ", ".join(map(repr, self.known[:10])) + (", …" if len(self.known) > 10 else "")
+        super().__init__(f"table {table!r} has no column {name!r}; it has {shown or 'none'}")
 
 
 class DamagedSeriesError(KohakuBoardError):

@@ -37,13 +37,13 @@ _NEEDED: Final[dict[str, Fields]] = {
     # rich values
     "histogram": {},
     "media": {"caption": _TEXT_OR_NONE},
-    "table": {"columns": list, "rows": dict},
+    "table": {"columns": list, "kinds": list, "n_rows": int, "batches": list, "media": list},
 }
 # Fields that may be left out. A number goes into a 64-bit column.
 _NUMBERS: Final[dict[str, tuple[str, ...]]] = {"start": ("attempt", "at_step"), "alert": ("step", "time_us")}
 _INT64: Final = range(-(2**63), 2**63)
 _POSITIONS: Final = range(2**31)
-_OF_TEXT: Final = ("tags", "add", "remove", "columns")
+_OF_TEXT: Final = ("tags", "add", "remove", "columns", "kinds")
 
 
 class UnreadableRecordError(ValueError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
@@ -55,6 +55,14 @@ class Stage:
         with open(source, "rb") as original:
             size = os.fstat(original.fileno()).st_size
             return self._staged(size, lambda file: shutil.copyfileobj(original, file))
+
+    def discard(self, parts: Iterable[Mapping[str, Any]]) -> None:
+        """Remove what was staged for a value that will not be logged after all."""
+        for part in parts:
+            for inner in (part, *part.values()):
+                if isinstance(inner, Mapping) and "staged" in inner:
+                    with suppress(OSError):
+                        Path(self._directory, inner["staged"]).unlink(missing_ok=True)
 
     def _staged(self, size: int, write: Callable[[IO[bytes]], object]) -> dict[str, Any]:
         path = self._directory / f"{next(self._numbers):08d}{STAGED_SUFFIX}"

@@ -11,7 +11,7 @@ from .alerts import Alert
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
-from .rich import HistogramSeries, MediaEntry, TableEntry
+from .rich import HistogramSeries, MediaEntry, TableEntry, TablePage
 from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
@@ -28,6 +28,7 @@ __all__ = [
     "Run",
     "Series",
     "TableEntry",
+    "TablePage",
     "Workspace",
     "find_workspace",
     "open_run",

@@ -27,7 +27,7 @@ from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
 from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, media_entries
-from .rich.table import TableEntry, table_entry
+from .rich.table import TableEntry, table_entries
 from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
@@ -299,10 +299,14 @@ class Run:
 
     def table(self, name: str, step: int | None = None) -> TableEntry:
         """Return the table of a name at a step, or its last. Raises MetricNotFoundError."""
-        found = table_entry(self._rows, name, step)
-        if found is None:
+        found = self.tables(name, step)
+        if not found:
             raise MetricNotFoundError(self.id, name, self._rows.names("tables"))
-        return found
+        return found[-1]
+
+    def tables(self, name: str | None = None, step: int | None = None) -> list[TableEntry]:
+        """Return what tables are committed, of one name or of all, by name and time; their rows are read later."""
+        return table_entries(self.path, self._rows, name, step)
 
     def console(self, rank: int = 0, *, last: int | None = None) -> Console:
         """Return the lines that a rank printed, or the last few of them, which is quick however many there are."""

@@ -335,7 +335,7 @@ class Drain:
             if columns := source.unsummarised():
                 assert source.cursor.identity is not None
                 self.catalogue.merge_metrics(columns, source.cursor.identity.rank, self._attempt_of(source))
-            self._store_items(source, rows)
+            self._store_items(source, rows, unreadable)
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
@@ -350,10 +350,17 @@ class Drain:
             source.attempt = self.catalogue.attempt_of(identity)
         return source.attempt
 
-    def _store_items(self, source: _Source, rows: Mapping[int, Row]) -> None:
+    def _store_items(self, source: _Source, rows: Mapping[int, Row], unreadable: list[str]) -> None:
         for item in source.pending.items:
-            if (row := rows.get(id(item))) is not None:
-                row.write(self.catalogue.database, source.place(item))
+            if (row := rows.get(id(item))) is None:
+                continue
+            try:
+                with (
+                    self.catalogue.transaction()
+                ):  # of its own: nothing stays of a table that ends in the middle
+                    row.write(self.catalogue.database, source.place(item))
+            except UnreadableItemError as exc:
+                unreadable.append(_complaint(item, exc))
 
     def _store_event(self, event: Event, source: _Source) -> None:
         body = event.body

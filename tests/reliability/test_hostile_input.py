@@ -102,7 +102,7 @@ def test_any_value_is_stored_or_refused(root: Path, warnings: pytest.LogCaptureF
         "too large": 10**400, "text": "1.5", "none": None, "complex": 1j, "list": [1.0], "empty": np.array([]),
         "dict": {"a": 1}, "raising": Raising(), "datetime": np.datetime64("now"), "object": np.array(object()),
         "lambda": lambda: 1.0, "type": float, "rich type": Histogram, "bad histogram": Histogram(["a"]),
-        "bad media": Media("../../../etc/nothing"), "bad table": Table(7),  # type: ignore[arg-type]
+        "bad media": Media("../../../etc/nothing"), "bad table": Table(7),
         "raising media": Media(Raising()), "device": Media("/dev/zero"),
     }  # fmt: skip
     with Board(base_dir=root) as board:

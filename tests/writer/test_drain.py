@@ -106,6 +106,8 @@ def test_a_flush_repeated_after_a_crash_before_sqlite_stores_nothing_twice(run: 
 
 
 ONE_FLOAT = {"dtype": "<f8", "shape": [1]}
+NO_MSGPACK = {"data": b"\xc1 no msgpack"}
+ONE_ROW = {"data": b"\x91\x91\xa1x"}  # [["x"]]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,39 @@ ONE_FLOAT = {"dtype": "<f8", "shape": [1]}
         },
         {"type": "histogram", "bins": 4, "range": None, "values": {**ONE_FLOAT, "staged": "gone.staged"}},
         {"type": "media", "caption": None, "pixels": {"dtype": "|u1", "shape": [5, 5], "data": b"short"}},
-        {"type": "table", "columns": ["a"], "rows": {"data": b"\xc1 no msgpack"}},
+        {
+            "type": "table",
+            "columns": ["a"],
+            "kinds": ["text"],
+            "n_rows": 1,
+            "media": [],
+            "batches": [NO_MSGPACK],
+        },
+        {
+            "type": "table",
+            "columns": ["a"],
+            "kinds": ["text"],
+            "n_rows": 2,
+            "media": [],
+            "batches": [ONE_ROW],
+        },
+        {
+            "type": "table",
+            "columns": ["a"],
+            "kinds": ["bool"],
+            "n_rows": 1,
+            "media": [],
+            "batches": [ONE_ROW],
+        },
+        {
+            "type": "table",
+            "columns": ["a"],
+            "kinds": ["what"],
+            "n_rows": 1,
+            "media": [],
+            "batches": [ONE_ROW],
+        },
+        {"type": "table", "columns": [], "kinds": [], "n_rows": 1, "media": [], "batches": [ONE_ROW]},
     ],
 )
 def test_one_value_that_cannot_be_stored_is_named_and_stops_nothing(
@@ -137,6 +171,7 @@ def test_one_value_that_cannot_be_stored_is_named_and_stops_nothing(
     assert reading.series("loss").value.tolist() == [1.0, 2.0]
     (problem,) = reading.problems
     assert "'bad' of step 3" in problem
+    assert reading.tables() == []
 
 
 def test_events_of_a_shard_keep_their_order_when_the_clock_is_set_back(

@@ -2,6 +2,6 @@
 
 from .histogram import HistogramSeries
 from .media import MediaEntry
-from .table import TableEntry
+from .table import TableEntry, TablePage
 
-__all__ = ["HistogramSeries", "MediaEntry", "TableEntry"]
+__all__ = ["HistogramSeries", "MediaEntry", "TableEntry", "TablePage"]

@@ -42,7 +42,7 @@ def grad_tensors() -> list[Any]:
         (lambda: Histogram.from_bins([1e30], [0, 1]), "64 bits"),
         (lambda: Media(LostTensor()), "the device is gone"),
         (lambda: Media("nul\0byte"), "Media"),
-        (lambda: Table(None), "it cannot be read"),  # type: ignore[arg-type]
+        (lambda: Table(None), "it cannot be read"),
         (lambda: Table([1], columns=["a"]), "it cannot be read"),
         (lambda: Table([[1]], columns=3), "it cannot be read"),  # type: ignore[arg-type]
     ],
