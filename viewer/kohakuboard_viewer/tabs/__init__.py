@@ -4,12 +4,12 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from . import charts, histograms
+from . import charts, console, histograms
 from .base import Ask, Paging, Steps, Tab
 
 __all__ = ["TABS", "Ask", "Paging", "Steps", "Tab", "tab_of"]
 
-TABS: Final[tuple[Tab, ...]] = (charts.TAB, histograms.TAB)
+TABS: Final[tuple[Tab, ...]] = (charts.TAB, histograms.TAB, console.TAB)
 
 
 def tab_of(path: str) -> Tab:

@@ -1,0 +1,106 @@
+"""What the run printed: its last lines, in colour, or those with some words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kohakuboard.reader import ConsoleLine, Run
+
+from .. import present
+from ..ansi import Pen, paint
+from .base import Ask, Tab
+
+__all__ = ["TAB", "PaintedLine"]
+
+_SHOWN: Final = 500
+_MOST_SHOWN: Final = 10_000
+_SEARCHED: Final = 50_000
+_LONGEST: Final = 2000
+_FILE: Final = re.compile(r"console(?:\.(\d{1,9}))?\.log(\.live)?")
+
+
+@dataclass(frozen=True, slots=True)
+class PaintedLine:
+    """Hold one line as it is shown: `time` of day and `date` in this machine's time zone, pieces with their classes."""
+
+    key: str
+    time: str
+    date: str
+    stream: str
+    pieces: Sequence[tuple[str, str]]
+    cut: int
+
+
+def _ranks(run: Run) -> list[int]:
+    found = (_FILE.fullmatch(path.name) for path in run.path.glob("console*.log*"))
+    return sorted({int(match[1] or 0) for match in found if match})
+
+
+def _version(run: Run) -> str:
+    states = []
+    for path in sorted(run.path.glob("console*.log*")):
+        try:
+            stat = path.stat()
+        except OSError:
+            continue  # a line that was not finished is, now
+        states.append(f"{path.name} {stat.st_size} {stat.st_mtime_ns}")
+    return f"{run.version}-{hash(tuple(states)) & 0xFFFFFFFFFFFF:x}"
+
+
+def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
+    ranks = _ranks(run)
+    rank = ask.within("rank", 0, 0, 2**31)
+    if rank not in ranks and ranks:
+        rank = ranks[0]
+    limit = ask.within("last", _SHOWN, 1, _MOST_SHOWN)
+    query = ask.words("q")
+    lines, more = _searched(run, rank, query, limit) if query else _tail(run, rank, limit)
+    return {
+        "query": query,
+        "ranks": ranks,
+        "rank": rank,
+        "lines": _painted(lines),
+        "more": min(limit * 4, _MOST_SHOWN) if more and limit < _MOST_SHOWN else None,
+        "searched": _SEARCHED,
+    }
+
+
+def _tail(run: Run, rank: int, limit: int) -> tuple[list[ConsoleLine], bool]:
+    """Return the last lines, and whether there are more."""
+    lines = run.console(rank, last=limit + 1)
+    return list(lines[-limit:]), len(lines) > limit
+
+
+def _searched(run: Run, rank: int, query: str, limit: int) -> tuple[list[ConsoleLine], bool]:
+    words = present.split_words(query)
+    found = [line for line in run.console(rank, last=_SEARCHED) if present.has_words(words, line.text)]
+    return found[-limit:], len(found) > limit
+
+
+def _painted(lines: Iterable[ConsoleLine]) -> list[PaintedLine]:
+    painted: list[PaintedLine] = []
+    pens: defaultdict[str, Pen] = defaultdict(Pen)
+    seen: Counter[str] = Counter()
+    for line in lines:
+        moment = line.time.isoformat() if line.time else ""
+        seen[moment] += 1
+        local = line.time.astimezone() if line.time else None
+        pieces, pens[line.stream] = paint(line.text[:_LONGEST], pens[line.stream])
+        painted.append(
+            PaintedLine(
+                key=f"{moment}-{seen[moment]}",
+                time=f"{local:%H:%M:%S}" if local else "",
+                date=f"{local:%Y-%m-%d %H:%M:%S.%f}" if local else "",
+                stream=line.stream,
+                pieces=pieces,
+                cut=max(len(line.text) - _LONGEST, 0),
+            )
+        )
+    return painted
+
+
+TAB = Tab("console", "Console", lambda run: len(_ranks(run)), _show, version=_version, counted=False)
