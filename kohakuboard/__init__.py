@@ -7,12 +7,21 @@ board.log(loss=0.5)
 board.finish()
 """
 
-from .client import Board, Histogram, Media, Table
+from .client import Board, Histogram, KernelDensity, Media, Table, Tensor
 from .errors import KohakuBoardError
 
 __version__ = "0.1.0"
 
-__all__ = ["Board", "Histogram", "KohakuBoardError", "Media", "Table", "__version__"]
+__all__ = [
+    "Board",
+    "Histogram",
+    "KernelDensity",
+    "KohakuBoardError",
+    "Media",
+    "Table",
+    "Tensor",
+    "__version__",
+]
 
 # What the .pth file of the installation does at each start of Python, for where no .pth file is run: scripts may say
 # report_to="kohakuboard" and its like from here on.

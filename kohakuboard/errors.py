@@ -13,7 +13,7 @@
     ├── RunExistsError        a run that must not exist does
     ├── RunLiveError          another process logs to the run that is to be continued
     ├── SettingError          an argument of a board has a value that it cannot have
-    └── RichValueError        a Histogram, Media or Table cannot be made of the value given
+    └── RichValueError        a Histogram, Media, Table … cannot be made of the value given
 
 Each takes the facts, keeps them as attributes and words its own message.
 """

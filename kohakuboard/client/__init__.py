@@ -5,13 +5,15 @@ Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.m
 
 from .board import Board, default_root
 from .names import directory_name, new_run_id, random_name
-from .rich import Histogram, Media, Table
+from .rich import Histogram, KernelDensity, Media, Table, Tensor
 
 __all__ = [
     "Board",
     "Histogram",
+    "KernelDensity",
     "Media",
     "Table",
+    "Tensor",
     "default_root",
     "directory_name",
     "new_run_id",

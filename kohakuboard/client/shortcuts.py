@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .rich import Histogram, Media, Table
+from .rich import Histogram, KernelDensity, Media, Table, Tensor
 
 __all__ = ["Shortcuts"]
 
@@ -20,8 +20,18 @@ class Shortcuts:
         raise NotImplementedError
 
     def log_histogram(self, name: str, values: Any, *, step: int | None = None, **options: Any) -> None:
-        """Log how values are distributed: see Histogram."""
+        """Log how values are distributed: see Histogram, whose options are `bins`, `range` and `precision`."""
         self.log({name: Histogram(values, **options)}, step=step)
+
+    def log_kernel_density(
+        self, name: str, values: Any = None, *, step: int | None = None, **options: Any
+    ) -> None:
+        """Log how values are distributed, as a curve: see KernelDensity, whose options the others are."""
+        self.log({name: KernelDensity(values, **options)}, step=step)
+
+    def log_tensor(self, name: str, values: Any, *, step: int | None = None) -> None:
+        """Log an array or tensor whole: see Tensor."""
+        self.log({name: Tensor(values)}, step=step)
 
     def log_table(
         self, name: str, data: Any, columns: Iterable[str] | None = None, *, step: int | None = None

@@ -36,6 +36,8 @@ _NEEDED: Final[dict[str, Fields]] = {
     "finish": {"status": str, "error": _TEXT_OR_NONE},
     # rich values
     "histogram": {},
+    "density": {},
+    "tensor": {"values": dict},
     "media": {"caption": _TEXT_OR_NONE},
     "table": {"columns": list, "kinds": list, "n_rows": int, "batches": list, "media": list},
 }

@@ -41,11 +41,15 @@ class Stage:
         self._refusal = ""
         self._retry_at = 0.0
 
-    def data(self, data: bytes | memoryview) -> dict[str, Any]:
-        """Return what stands for the bytes in a record: themselves, or the name of a staged file."""
-        if len(data) <= INLINE_BYTES:
-            return {"data": bytes(data)}
-        return self._staged(len(data), lambda file: file.write(data))
+    def data(self, *parts: bytes | memoryview) -> dict[str, Any]:
+        """Return what stands for the bytes in a record, one part behind the other: themselves, or a staged file's name.
+
+        Views must be of bytes. Large ones are written from where they lie, without a copy in between.
+        """
+        size = sum(map(len, parts))
+        if size <= INLINE_BYTES:
+            return {"data": b"".join(parts)}
+        return self._staged(size, lambda file: file.writelines(parts))
 
     def file(self, source: Path) -> dict[str, Any]:
         """Copy a file aside, so that what the user does to it later changes nothing."""

@@ -11,7 +11,7 @@ from .alerts import Alert
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
-from .rich import HistogramSeries, MediaEntry, TableEntry, TablePage
+from .rich import DensityEntry, HistogramSeries, MediaEntry, TableEntry, TablePage, TensorEntry
 from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
@@ -20,6 +20,7 @@ __all__ = [
     "Attempt",
     "Console",
     "ConsoleLine",
+    "DensityEntry",
     "Entry",
     "HistogramSeries",
     "MediaEntry",
@@ -29,6 +30,7 @@ __all__ = [
     "Series",
     "TableEntry",
     "TablePage",
+    "TensorEntry",
     "Workspace",
     "find_workspace",
     "open_run",

@@ -25,9 +25,11 @@ from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by
 from .catalogue import catalogue_paths, read_catalogues, stamp
 from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
+from .rich.density import DensityEntry, density_entries
 from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, media_entries
 from .rich.table import TableEntry, table_entries
+from .rich.tensor import TensorEntry, tensor_entries
 from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
@@ -291,7 +293,18 @@ class Run:
         if len(np.unique(found.shards[which])) > 1:  # their numbers say nothing of their order
             which = which[np.argsort(found.times[which], kind="stable")]
         times = found.times.view("datetime64[us]")
-        return HistogramSeries(found.steps[which], times[which], found.counts[which], found.edges[which])
+        nonfinite = (kind[which] for kind in (found.n_nan, found.n_posinf, found.n_neginf))
+        return HistogramSeries(
+            found.steps[which], times[which], found.counts[which], found.edges[which], *nonfinite
+        )
+
+    def densities(self, name: str | None = None) -> list[DensityEntry]:
+        """Return the committed kernel densities of one name, or of all, by step."""
+        return density_entries(self._rows, name)
+
+    def tensors(self, name: str | None = None) -> list[TensorEntry]:
+        """Return what tensors are committed, of one name or of all, by step."""
+        return tensor_entries(self.path, self._rows, name)
 
     def media(self, name: str | None = None) -> list[MediaEntry]:
         """Return what media are committed, of one name or of all, by step."""

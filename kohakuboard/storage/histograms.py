@@ -9,8 +9,9 @@ One row is one histogram:
     seq_hi      last record of the flush it came with: a flush is in as a whole
     lo  hi      the outermost edges
     bins        how many
-    n_nonfinite values that are in no bin: NaN and ±inf
-    counts      list of int64
+    n_nan  n_posinf  n_neginf    values that are in no bin
+    counts      list of int64, null of a compact histogram
+    codes       list of bytes, a count each (see count_codes.py), null of an exact one
     edges       list of float64, null where numpy.linspace(lo, hi, bins + 1) gives exactly these (94 bytes a
                 histogram against 609)
 """
@@ -26,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from .count_codes import codes_of, counts_of
 from .fragments import Part
 from .lance import ZSTD, Session
 from .snapshot import Snapshot, Snapshots
@@ -37,11 +39,15 @@ Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
 _COUNTS = pa.list_(pa.field("item", pa.int64(), nullable=False, metadata=ZSTD))
+_CODES = pa.list_(pa.field("item", pa.uint8(), nullable=False, metadata=ZSTD))
 _EDGES = pa.list_(pa.field("item", pa.float64(), nullable=False, metadata=ZSTD))
+
+_NULLABLE = ("counts", "codes", "edges")
+_NONFINITE = ("n_nan", "n_posinf", "n_neginf")
 
 SCHEMA = pa.schema(
     [
-        pa.field(name, kind, nullable=name == "edges", metadata=ZSTD)
+        pa.field(name, kind, nullable=name in _NULLABLE, metadata=ZSTD)
         for name, kind in {
             "metric": pa.string(),
             "shard": pa.int64(),
@@ -52,8 +58,11 @@ SCHEMA = pa.schema(
             "lo": pa.float64(),
             "hi": pa.float64(),
             "bins": pa.int32(),
-            "n_nonfinite": pa.int64(),
+            "n_nan": pa.int64(),
+            "n_posinf": pa.int64(),
+            "n_neginf": pa.int64(),
             "counts": _COUNTS,
+            "codes": _CODES,
             "edges": _EDGES,
         }.items()
     ]
@@ -63,8 +72,9 @@ SCHEMA = pa.schema(
 class HistogramColumn(NamedTuple):
     """Hold S histograms of one metric of one shard in log order; `times` in µs since 1970 UTC.
 
-    `counts[i]` has B elements and `edges[i]` B + 1; B may differ from one to the next. `n_nonfinite` counts
-    the values that are in no bin, none where it is not given.
+    `counts[i]` has B elements and `edges[i]` B + 1; B may differ from one to the next. `nonfinite` is (3, S):
+    how many values are NaN, +inf and -inf, none where it is not given. `compact` (S) tells of which counts one
+    byte each is stored, of none where it is not given.
     """
 
     metric: str
@@ -74,7 +84,8 @@ class HistogramColumn(NamedTuple):
     times: Int64
     counts: Sequence[Int64] | Int64
     edges: Sequence[Float64] | Float64
-    n_nonfinite: Int64 | None = None
+    nonfinite: Int64 | None = None
+    compact: NDArray[np.bool_] | None = None
 
 
 class HistogramRows(NamedTuple):
@@ -92,7 +103,9 @@ class HistogramRows(NamedTuple):
     counts: Int64
     edges: Float64
     bins: Int64
-    n_nonfinite: Int64
+    n_nan: Int64
+    n_posinf: Int64
+    n_neginf: Int64
 
 
 class HistogramStore(Store):
@@ -202,7 +215,9 @@ def _encode(column: HistogramColumn, seq_hi: int, committed: int | None) -> pa.T
     counts = [np.asarray(column.counts[i], dtype=np.int64) for i in new]
     edges = [np.asarray(column.edges[i], dtype=np.float64) for i in new]
     _check(column.metric, counts, edges)
-    nonfinite = np.zeros(len(column.seqs), np.int64) if column.n_nonfinite is None else column.n_nonfinite
+    size = len(column.seqs)
+    nonfinite = np.zeros((3, size), np.int64) if column.nonfinite is None else column.nonfinite
+    compact = np.zeros(size, np.bool_) if column.compact is None else column.compact
     chosen = np.array(new, dtype=np.int64)
     columns = [
         pa.array([column.metric] * len(new), pa.string()),
@@ -214,8 +229,9 @@ def _encode(column: HistogramColumn, seq_hi: int, committed: int | None) -> pa.T
         pa.array([row[0] for row in edges], pa.float64()),
         pa.array([row[-1] for row in edges], pa.float64()),
         pa.array([len(row) for row in counts], pa.int32()),
-        pa.array(nonfinite[chosen], pa.int64()),
-        pa.array(counts, _COUNTS),
+        *(pa.array(kind[chosen], pa.int64()) for kind in nonfinite),
+        pa.array([None if compact[i] else row for i, row in zip(new, counts, strict=True)], _COUNTS),
+        pa.array([codes_of(row) if compact[i] else None for i, row in zip(new, counts, strict=True)], _CODES),
         pa.array([None if _is_even(row) else row for row in edges], _EDGES),
     ]
     return pa.table(columns, schema=SCHEMA)
@@ -243,7 +259,9 @@ def _decode(rows: pa.Table) -> HistogramRows:
     bins = rows["bins"].to_numpy().astype(np.int64)
     width = int(bins.max())
     counts, edges = np.zeros((len(bins), width), np.int64), np.empty((len(bins), width + 1))
-    counts[np.arange(width) < bins[:, None]] = rows["counts"].combine_chunks().flatten().to_numpy()
+    used, exact = np.arange(width) < bins[:, None], ~rows["counts"].is_null().to_numpy()
+    counts[used & exact[:, None]] = rows["counts"].combine_chunks().flatten().to_numpy()
+    counts[used & ~exact[:, None]] = counts_of(rows["codes"].combine_chunks().flatten().to_numpy())
     edges[:] = rows["hi"].to_numpy()[:, None]
     even = rows["edges"].is_null().to_numpy()
     for size in np.unique(bins[even]).tolist():
@@ -260,5 +278,5 @@ def _decode(rows: pa.Table) -> HistogramRows:
         counts=counts,
         edges=edges,
         bins=bins,
-        n_nonfinite=rows["n_nonfinite"].to_numpy(),
+        **{name: rows[name].to_numpy() for name in _NONFINITE},
     )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from sqlite_utils import Database
 
@@ -20,6 +22,7 @@ from .sync import fsync_directory, fsync_file
 __all__ = ["SMALL_BYTES", "MediaStore", "media_database", "media_path", "read_media"]
 
 SMALL_BYTES: Final = 256 * 1024
+CHUNK_BYTES: Final = 1 << 20
 
 
 def media_path(run: Path, digest: str, extension: str) -> Path:
@@ -79,6 +82,18 @@ class MediaStore:
             self._put_file(media_path(self._run, digest, extension), data)
         return digest
 
+    def put_file(self, source: Path, extension: str) -> str:
+        """Store a file, which stays, and return its hash; in force after `flush`.
+
+        A large one is not read into memory, and takes its place on the disk once: it is linked where links work.
+        """
+        with open(source, "rb") as file:
+            if os.fstat(file.fileno()).st_size <= SMALL_BYTES:
+                return self.put(file.read(), extension)
+            digest = _digest(file)
+        self._place(media_path(self._run, digest, extension), lambda half: _link_or_copy(source, half))
+        return digest
+
     def flush(self) -> None:
         """Make all that was put durable."""
         if self._connection is not None:
@@ -106,11 +121,29 @@ class MediaStore:
         return self._connection
 
     def _put_file(self, path: Path, data: bytes) -> None:
+        self._place(path, lambda half: half.write_bytes(data))
+
+    def _place(self, path: Path, make: Callable[[Path], object]) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             half = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            half.write_bytes(data)
+            half.unlink(missing_ok=True)  # left by a predecessor of the same number
+            make(half)
             fsync_file(half)
             os.replace(half, path)
         # Also of one that is there: whoever put it may have been killed before its name was on the disk.
         self._unsynced |= {path.parent, path.parent.parent, self._run}
+
+
+def _digest(file: IO[bytes]) -> str:
+    found = hashlib.sha256()
+    while chunk := file.read(CHUNK_BYTES):
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # FAT and many network file systems have no links
+        shutil.copyfile(source, target)

@@ -39,7 +39,7 @@ from ..storage.overview import is_later
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
-from .rich import Row, UnreadableItemError, encode, histogram_of
+from .rich import Counted, Row, UnreadableItemError, encode, histogram_of
 from .spent import Spent, remove_journal, remove_shard
 
 __all__ = ["Drain", "may_drain"]
@@ -297,7 +297,7 @@ class Drain:
             self._scalars.append(columns, {source.number: source.pending.last_seq for source in ready})
 
     def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
-        gathered: dict[tuple[str, int], list[tuple[RichItem, tuple[list[int], list[float], int]]]] = {}
+        gathered: dict[tuple[str, int], list[tuple[RichItem, Counted]]] = {}
         for source, item in _histograms(ready):
             try:
                 counted = histogram_of(item.body, source.directory)
@@ -522,17 +522,16 @@ def _staged_names(value: Any) -> Iterator[str]:
             yield from _staged_names(inner)
 
 
-def _histogram_column(
-    name: str, number: int, found: list[tuple[RichItem, tuple[list[int], list[float], int]]]
-) -> HistogramColumn:
-    items = [item for item, _ in found]
+def _histogram_column(name: str, number: int, found: list[tuple[RichItem, Counted]]) -> HistogramColumn:
+    items, bins = [item for item, _ in found], [counted.bins for _, counted in found]
     return HistogramColumn(
         metric=name,
         shard=number,
         seqs=np.array([item.seq for item in items], dtype=np.int64),
         steps=np.array([item.step for item in items], dtype=np.int64),
         times=np.array([item.time_us for item in items], dtype=np.int64),
-        counts=[np.array(counts, dtype=np.int64) for _, (counts, _, _) in found],
-        edges=[np.array(edges, dtype=np.float64) for _, (_, edges, _) in found],
-        n_nonfinite=np.array([n for _, (_, _, n) in found], dtype=np.int64),
+        counts=[one.counts for one in bins],
+        edges=[one.edges for one in bins],
+        nonfinite=np.array([[one.n_nan, one.n_posinf, one.n_neginf] for one in bins], dtype=np.int64).T,
+        compact=np.array([counted.compact for _, counted in found], dtype=np.bool_),
     )

@@ -26,14 +26,14 @@ def test_every_finite_value_is_counted_however_near_or_far_from_another(
 ) -> None:
     """np.histogram raises where float64 cannot split the range, and a writer that met such values ended each time."""
     counted = count_bins(np.array(values, dtype=np.float64), bins, None)
-    assert sum(counted["counts"]) == np.isfinite(values).sum()
-    assert len(counted["edges"]) == bins + 1
-    assert np.isfinite(counted["edges"]).all()
+    assert counted.counts.sum() == np.isfinite(values).sum()
+    assert len(counted.edges) == bins + 1
+    assert np.isfinite(counted.edges).all()
 
 
 def test_a_given_range_too_narrow_for_its_bins_is_widened() -> None:
     """The same for a range that the user gives."""
-    assert sum(count_bins(np.array([1.0]), 64, (1.0, float(np.nextafter(1.0, 2.0))))["counts"]) == 1
+    assert count_bins(np.array([1.0]), 64, (1.0, float(np.nextafter(1.0, 2.0)))).counts.sum() == 1
 
 
 @pytest.mark.parametrize("span", [(1.0, 0.0), (0.0, float("inf")), (float("nan"), 1.0)])

@@ -18,7 +18,9 @@ def column(metric: str, seqs: range, *, shard: int = 0, bins: int = 8) -> Histog
     at = np.array(seqs, dtype=np.int64)
     counts = at[:, None] * 100 + np.arange(bins) + shard
     edges = np.linspace(-at - 0.1, at + 0.3, bins + 1, axis=-1)
-    return HistogramColumn(metric, shard, at, 2 * at, 1000 * at, counts, edges, at % 3)
+    return HistogramColumn(
+        metric, shard, at, 2 * at, 1000 * at, counts, edges, np.stack([at % 3, at % 5, at % 7])
+    )
 
 
 def stored(directory: Path, *columns: HistogramColumn) -> HistogramReader:
@@ -32,8 +34,10 @@ def assert_has(reader: HistogramReader, expected: HistogramColumn) -> None:
     found = reader.series(expected.metric)
     assert found is not None
     np.testing.assert_array_equal(found.shards, expected.shard)
-    for name in ("seqs", "steps", "times", "counts", "edges", "n_nonfinite"):
-        ours, theirs = getattr(found, name), getattr(expected, name)
+    assert expected.nonfinite is not None
+    nonfinite = dict(zip(("n_nan", "n_posinf", "n_neginf"), expected.nonfinite, strict=True))
+    for name in ("seqs", "steps", "times", "counts", "edges", *nonfinite):
+        ours, theirs = getattr(found, name), nonfinite[name] if name in nonfinite else getattr(expected, name)
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
 
@@ -42,7 +46,9 @@ def test_histograms_are_read_back_exactly(tmp_path: Path) -> None:
     uneven = np.array([[-np.inf, -1.0, 0.0, 5e-324, 1e308], [1.0, 2.0, 4.0, 8.0, np.inf]])
     counts = np.array([[INT64.max, 0, 1, 2], [0, 0, 0, 0]])
     at = np.array([1, 2])
-    extreme = HistogramColumn("uneven", 0, at, np.array([INT64.max, INT64.min]), at, counts, uneven, at)
+    extreme = HistogramColumn(
+        "uneven", 0, at, np.array([INT64.max, INT64.min]), at, counts, uneven, np.array([at] * 3)
+    )
     reader = stored(tmp_path / "histograms", column("even", range(20)), extreme)
     assert_has(reader, column("even", range(20)))
     assert_has(reader, extreme)
@@ -68,7 +74,7 @@ def test_a_histogram_with_fewer_bins_is_followed_by_bins_of_no_width(tmp_path: P
     assert found.bins.tolist() == [2, 4, 1]
     assert found.counts.tolist() == [[4, 5, 0, 0], [1, 2, 3, 4], [7, 0, 0, 0]]
     assert found.edges.tolist() == [[0, 1, 2, 2, 2], [0, 1, 2, 5, 9], [-1, 1, 1, 1, 1]]
-    assert found.n_nonfinite.tolist() == [0, 0, 0]
+    assert found.n_nan.tolist() == found.n_posinf.tolist() == found.n_neginf.tolist() == [0, 0, 0]
 
 
 def test_counts_that_do_not_fit_their_edges_are_refused_and_nothing_is_stored(tmp_path: Path) -> None:

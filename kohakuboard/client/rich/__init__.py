@@ -1,8 +1,10 @@
 """What users log besides scalars, one module for each type; each is a Rich."""
 
 from .base import Rich
+from .density import KernelDensity
 from .histogram import Histogram
 from .media import Media
 from .table import Table
+from .tensor import Tensor
 
-__all__ = ["Histogram", "Media", "Rich", "Table"]
+__all__ = ["Histogram", "KernelDensity", "Media", "Rich", "Table", "Tensor"]

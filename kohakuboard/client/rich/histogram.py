@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import math
 from operator import index
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from ...errors import RichValueError
-from ...journal.bins import count_bins
+from ...journal.bins import Bins, count_bins
+from ...journal.dtypes import values_of
 from ...journal.stage import Stage
 from ..plain import INT64
-from .base import Rich, array_item, as_array
+from .base import Rich
+from .numbers import Numbers, numbers
 
-__all__ = ["Histogram"]
+__all__ = ["Histogram", "Precision", "counted_item", "valid_bins", "valid_precision"]
+
+Precision = Literal["exact", "compact"]
 
 # More than any plot can show; a slip of the keyboard must not cost the writer its memory.
 MOST_BINS: Final = 1 << 20
@@ -21,22 +25,34 @@ MOST_BINS: Final = 1 << 20
 class Histogram(Rich):
     """Show how values are distributed.
 
-    `values` is an array, tensor or sequence of numbers of any shape; NaN and infinities are counted apart. `bins`
-    equal bins span `range`, or the finite values' own range. The counting is done by the background writer, unless
-    `compute_bins()` is called.
+    Args:
+        values: An array, tensor or sequence of numbers of any shape. NaN, +inf and -inf are counted apart.
+        bins: How many bins of one width.
+        range: What they span, low and high; by default what the finite values do. Values beyond it are not counted.
+        precision: "compact" stores each count in one byte: up to 16 exactly, larger ones with an error of at most 6 %.
+
+    The values are read when the histogram is logged: one that is logged later than it was made shows what they are by
+    then. `compute_bins()` counts them at once, in this process; otherwise the background writer does.
     """
 
-    def __init__(self, values: Any, bins: int = 64, range: tuple[float, float] | None = None) -> None:  # noqa: A002
-        self._counted: dict[str, Any] | None = None
+    def __init__(
+        self,
+        values: Any,
+        bins: int = 64,
+        range: tuple[float, float] | None = None,  # noqa: A002
+        precision: Precision = "exact",
+    ) -> None:
+        self._counted: Bins | None = None
+        self._values = values
         with self.refused_later(values):
-            self._bins = _valid_bins(bins)
+            self._bins = valid_bins(bins)
             self._range = _valid_range(range) if range is not None else None
-            self._values = as_array("Histogram", values).reshape(-1)
+            self._precision = valid_precision(precision)
 
     @classmethod
-    def from_bins(cls, counts: Any, edges: Any) -> Histogram:
+    def from_bins(cls, counts: Any, edges: Any, precision: Precision = "exact") -> Histogram:
         """Make one of B counts and the B + 1 edges between them, counted elsewhere."""
-        histogram = cls([])
+        histogram = cls((), precision=precision)
         with histogram.refused_later(counts):
             histogram._counted = _given_bins(counts, edges)
         return histogram
@@ -45,18 +61,47 @@ class Histogram(Rich):
         """Count now, in this process, and let go of the values; returns itself."""
         if self._counted is None and self._problem is None:
             with self.refused_later(self._values):
-                self._counted = count_bins(self._values, self._bins, self._range)
-                self._values = self._values[:0]
+                found = numbers("Histogram", self._values)
+                values = values_of(found.array, found.dtype).reshape(-1)
+                self._counted = count_bins(values, self._bins, self._range)
+                self._values = None
         return self
 
     def _item(self, stage: Stage) -> dict[str, Any]:
         if self._counted is not None:
-            return {"type": "histogram", **self._counted}
-        values = array_item(self._values, stage)
-        return {"type": "histogram", "bins": self._bins, "range": self._range, "values": values}
+            return counted_item(self._counted, stage, self._precision)
+        values = numbers("Histogram", self._values).item(stage)
+        return {
+            "type": "histogram",
+            "bins": self._bins,
+            "range": self._range,
+            "precision": self._precision,
+            "values": values,
+        }
 
 
-def _valid_bins(bins: Any) -> int:
+def counted_item(counted: Bins, stage: Stage, precision: Precision) -> dict[str, Any]:
+    """Return the item of a histogram that is counted. Of bins of one width only the outermost edges are handed over."""
+    import numpy as np
+
+    counts, edges = counted.counts, counted.edges
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.array_equal(edges, np.linspace(edges[0], edges[-1], len(edges))):
+            edges = edges[[0, -1]]
+    counts = counts.astype(np.min_scalar_type(counts.max()))
+    return {
+        "type": "histogram",
+        "precision": precision,
+        "counts": Numbers(counts, counts.dtype.str).item(stage),
+        "edges": Numbers(edges, edges.dtype.str).item(stage),
+        "n_nan": counted.n_nan,
+        "n_posinf": counted.n_posinf,
+        "n_neginf": counted.n_neginf,
+    }
+
+
+def valid_bins(bins: Any) -> int:
+    """Return a number of bins. Raises RichValueError for what is none."""
     try:
         number = int(index(bins))
     except TypeError:
@@ -64,6 +109,13 @@ def _valid_bins(bins: Any) -> int:
     if not 1 <= number <= MOST_BINS:
         raise RichValueError("Histogram", bins, f"bins must be a number from 1 to {MOST_BINS}, not {bins!r}")
     return number
+
+
+def valid_precision(precision: Any) -> Precision:
+    """Return a precision. Raises RichValueError for what is none."""
+    if precision == "exact" or precision == "compact":
+        return "exact" if precision == "exact" else "compact"
+    raise RichValueError("Histogram", precision, f"precision must be 'exact' or 'compact', not {precision!r}")
 
 
 def _valid_range(span: Any) -> tuple[float, float]:
@@ -76,13 +128,26 @@ def _valid_range(span: Any) -> tuple[float, float]:
     raise RichValueError("Histogram", span, f"range must be two finite numbers, low and high, not {span!r}")
 
 
-def _given_bins(counts: Any, edges: Any) -> dict[str, Any]:
-    counted = as_array("Histogram", counts).reshape(-1)
-    borders = as_array("Histogram", edges).reshape(-1)
+def _given_bins(counts: Any, edges: Any) -> Bins:
+    import numpy as np
+
+    counted, borders = (_flat_copy(given) for given in (counts, edges))
     if len(borders) != len(counted) + 1:
         reason = f"{len(counted)} counts need {len(counted) + 1} edges, not {len(borders)}"
         raise RichValueError("Histogram", edges, reason)
-    numbers = [int(n) for n in counted]
-    if not all(n in INT64 for n in numbers):
+    if not len(counted):
+        raise RichValueError("Histogram", counts, "it has no bins; pass one count or more")
+    whole = [int(n) for n in counted]
+    if not all(n in INT64 for n in whole):
         raise RichValueError("Histogram", counts, "a count goes beyond 64 bits")
-    return {"counts": numbers, "edges": [float(edge) for edge in borders], "n_nonfinite": 0}
+    if min(whole) < 0:
+        raise RichValueError("Histogram", counts, "a count is below 0")
+    borders = borders.astype(np.float64)
+    if not (np.diff(borders) >= 0).all():
+        raise RichValueError("Histogram", edges, "edges must not descend, and none may be NaN")
+    return Bins(np.array(whole, dtype=np.int64), borders)
+
+
+def _flat_copy(values: Any) -> Any:
+    found = numbers("Histogram", values)
+    return values_of(found.array, found.dtype).reshape(-1).copy()

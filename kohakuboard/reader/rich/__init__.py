@@ -1,7 +1,9 @@
 """What is read back of rich values, one module for each type."""
 
+from .density import DensityEntry
 from .histogram import HistogramSeries
 from .media import MediaEntry
 from .table import TableEntry, TablePage
+from .tensor import TensorEntry
 
-__all__ = ["HistogramSeries", "MediaEntry", "TableEntry", "TablePage"]
+__all__ = ["DensityEntry", "HistogramSeries", "MediaEntry", "TableEntry", "TablePage", "TensorEntry"]

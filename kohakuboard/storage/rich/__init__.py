@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from . import media, tables
+from . import densities, media, tables, tensors
 
 __all__ = ["create"]
 
 
 def create(database: Database) -> None:
     """Make the tables that are not there yet."""
-    media.create(database)
-    tables.create(database)
+    for kind in (densities, media, tables, tensors):
+        kind.create(database)

@@ -11,17 +11,21 @@ from typing import Any, Final
 
 from ...storage.media import MediaStore
 from .base import Row, UnreadableItemError, readable
-from .histogram import histogram_of
+from .density import encode_density
+from .histogram import Counted, histogram_of
 from .media import encode_media
 from .table import encode_table
+from .tensor import encode_tensor
 
-__all__ = ["Row", "UnreadableItemError", "encode", "histogram_of"]
+__all__ = ["Counted", "Row", "UnreadableItemError", "encode", "histogram_of"]
 
 Encoder = Callable[[Mapping[str, Any], Path, MediaStore], Row]
 
 _ENCODERS: Final[dict[str, Encoder]] = {
+    "density": encode_density,
     "media": encode_media,
     "table": encode_table,
+    "tensor": encode_tensor,
 }
 
 

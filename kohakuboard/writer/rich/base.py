@@ -11,9 +11,19 @@ from typing import Any, Protocol
 import numpy as np
 from sqlite_utils import Database
 
+from ...journal.dtypes import numpy_dtype, values_of
 from ...journal.stage import STAGED_SUFFIX
 
-__all__ = ["Row", "UnreadableItemError", "array_of", "bytes_of", "readable"]
+__all__ = [
+    "Row",
+    "UnreadableItemError",
+    "array_of",
+    "bits_of",
+    "bytes_of",
+    "readable",
+    "staged_path",
+    "values_in",
+]
 
 
 class Row(Protocol):
@@ -41,14 +51,32 @@ def readable() -> Iterator[None]:
 
 def array_of(item: Mapping[str, Any], shard: Path) -> Any:
     """Return the array that `array_item` of client/rich packed."""
-    return np.frombuffer(bytes_of(item, shard), dtype=item["dtype"]).reshape(item["shape"])
+    return bits_of(item, shard)
+
+
+def bits_of(item: Mapping[str, Any], shard: Path) -> Any:
+    """Return the array that was packed: of a type that NumPy has not, its bits."""
+    dtype = numpy_dtype(item["dtype"])
+    if "data" in item:
+        return np.frombuffer(item["data"], dtype=dtype).reshape(item["shape"])
+    return np.fromfile(staged_path(item, shard), dtype=dtype).reshape(item["shape"])
+
+
+def values_in(item: Mapping[str, Any], shard: Path) -> Any:
+    """Return the numbers of an array that was packed."""
+    return values_of(bits_of(item, shard), item["dtype"])
+
+
+def staged_path(item: Mapping[str, Any], shard: Path) -> Path:
+    """Return where bytes are staged."""
+    name = str(item["staged"])
+    if os.path.basename(name) != name or not name.endswith(STAGED_SUFFIX):
+        raise ValueError(f"{name!r} is no staged file")
+    return Path(shard, name)
 
 
 def bytes_of(item: Mapping[str, Any], shard: Path) -> bytes:
     """Return what lies in a record, or staged beside it."""
     if "data" in item:
         return bytes(item["data"])
-    name = str(item["staged"])
-    if os.path.basename(name) != name or not name.endswith(STAGED_SUFFIX):
-        raise ValueError(f"{name!r} is no staged file")
-    return Path(shard, name).read_bytes()
+    return staged_path(item, shard).read_bytes()

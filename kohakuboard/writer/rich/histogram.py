@@ -4,22 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, NamedTuple
 
-from ...journal.bins import count_bins
-from .base import array_of, readable
+import numpy as np
 
-__all__ = ["histogram_of"]
+from ...journal.bins import Bins, count_bins
+from .base import bits_of, readable, values_in
 
-INT64: Final = range(-(2**63), 2**63)
+__all__ = ["Counted", "histogram_of"]
 
 
-def histogram_of(item: Mapping[str, Any], shard: Path) -> tuple[list[int], list[float], int]:
-    """Return counts (B), edges (B + 1) and the number of values that were not finite."""
+class Counted(NamedTuple):
+    """Hold what is stored of a histogram."""
+
+    bins: Bins
+    compact: bool
+
+
+def histogram_of(item: Mapping[str, Any], shard: Path) -> Counted:
+    """Return the counts and edges of a histogram."""
     with readable():
-        if "counts" not in item:
-            item = count_bins(array_of(item["values"], shard), item["bins"], item["range"])
-        counts, edges = [int(count) for count in item["counts"]], [float(edge) for edge in item["edges"]]
-        if len(edges) != len(counts) + 1 or not all(count in INT64 for count in counts):
-            raise ValueError(f"{len(counts)} counts and {len(edges)} edges are no histogram")
-        return counts, edges, int(item["n_nonfinite"])
+        found = _given(item, shard) if "counts" in item else _count(item["values"], item, shard)
+        if len(found.edges) != len(found.counts) + 1 or not len(found.counts):
+            raise ValueError(f"{len(found.counts)} counts and {len(found.edges)} edges are no histogram")
+        return Counted(found, item.get("precision") == "compact")
+
+
+def _count(values: Mapping[str, Any], item: Mapping[str, Any], shard: Path) -> Bins:
+    return count_bins(bits_of(values, shard).reshape(-1), item["bins"], item["range"], values["dtype"])
+
+
+def _given(item: Mapping[str, Any], shard: Path) -> Bins:
+    counts = values_in(item["counts"], shard).astype(np.int64)
+    edges = values_in(item["edges"], shard).astype(np.float64)
+    if len(edges) == 2:  # the outermost ones of bins of one width
+        with np.errstate(over="ignore", invalid="ignore"):
+            edges = np.linspace(edges[0], edges[1], len(counts) + 1)
+    return Bins(counts, edges, *(int(item[name]) for name in ("n_nan", "n_posinf", "n_neginf")))

@@ -100,11 +100,11 @@ class FullStage(Stage):
 
     left = 3 << 20
 
-    def data(self, data: Any) -> dict[str, Any]:
-        self.left -= len(data)
+    def data(self, *parts: Any) -> dict[str, Any]:
+        self.left -= sum(map(len, parts))
         if self.left < 0:
             raise StagingError("full")
-        return super().data(data)
+        return super().data(*parts)
 
 
 def test_a_table_for_which_there_is_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
