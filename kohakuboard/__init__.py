@@ -7,13 +7,14 @@ board.log(loss=0.5)
 board.finish()
 """
 
-from .client import Board, Histogram, KernelDensity, Media, Table, Tensor
+from .client import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor
 from .errors import KohakuBoardError
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Board",
+    "Figure",
     "Histogram",
     "KernelDensity",
     "KohakuBoardError",

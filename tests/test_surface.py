@@ -36,5 +36,5 @@ def test_all_names_in_all_are_there_and_no_other_of_its_own(name: str) -> None:
 
 def test_the_client_has_the_same_names_as_the_package() -> None:
     package, client = importlib.import_module("kohakuboard"), importlib.import_module("kohakuboard.client")
-    for name in ("Board", "Histogram", "KernelDensity", "Media", "Table", "Tensor"):
+    for name in ("Board", "Figure", "Histogram", "KernelDensity", "Media", "Table", "Tensor"):
         assert getattr(package, name) is getattr(client, name)

@@ -5,10 +5,11 @@ Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.m
 
 from .board import Board, default_root
 from .names import directory_name, new_run_id, random_name
-from .rich import Histogram, KernelDensity, Media, Table, Tensor
+from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor
 
 __all__ = [
     "Board",
+    "Figure",
     "Histogram",
     "KernelDensity",
     "Media",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .rich import Histogram, KernelDensity, Media, Table, Tensor
+from .plain import words
+from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor
 
 __all__ = ["Shortcuts"]
 
@@ -46,9 +47,32 @@ class Shortcuts:
         *,
         captions: Sequence[str] | str | None = None,
         step: int | None = None,
+        **options: Any,
     ) -> None:
-        """Log one image or a list of them, each in a form that Media takes, with as many captions."""
-        many = list(images) if isinstance(images, list | tuple) else [images]
-        words = [captions] if isinstance(captions, str) else list(captions or ())
-        words += [None] * (len(many) - len(words))  # type: ignore[list-item]
-        self.log({name: [Media(*pair) for pair in zip(many, words, strict=False)]}, step=step)
+        """Log one image or a list of them, each in a form that Media takes, with as many captions.
+
+        An array or tensor of several is shown as one grid; with several captions, as so many images. What else is
+        given, such as `classes`, goes to each.
+        """
+        texts: list[str | None] = [] if captions is None else [*words(captions)]
+        several = isinstance(images, list | tuple) or (len(texts) > 1 and getattr(images, "ndim", 0) == 4)
+        many = list(images) if several else [images]
+        texts += [None] * (len(many) - len(texts))
+        made = [Media(image, text, **options) for image, text in zip(many, texts, strict=False)]
+        self.log({name: made}, step=step)
+
+    def log_video(
+        self, name: str, video: Any, *, fps: float = 24, step: int | None = None, **options: Any
+    ) -> None:
+        """Log a video: the path of a file, or frames, see Media."""
+        self.log({name: Media(video, fps=fps, **options)}, step=step)
+
+    def log_audio(
+        self, name: str, audio: Any, *, sample_rate: int = 44_100, step: int | None = None, **options: Any
+    ) -> None:
+        """Log a sound: the path of a file, or samples, see Media."""
+        self.log({name: Media(audio, sample_rate=sample_rate, **options)}, step=step)
+
+    def log_figure(self, name: str, figure: Any, *, step: int | None = None, **options: Any) -> None:
+        """Log a plot made with matplotlib or Plotly: see Figure."""
+        self.log({name: Figure(figure, **options)}, step=step)

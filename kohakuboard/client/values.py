@@ -7,17 +7,32 @@ from operator import index
 from typing import Any
 
 from .rich import Rich
+from .rich.bare import wrapped
 
 __all__ = ["encode_rich", "rich_values", "type_name", "whole_number"]
 
 
 def rich_values(value: Any) -> Sequence[Rich]:
-    """Return the rich values in a value: itself, or a sequence's; none if it is something else."""
+    """Return the rich values in a value: itself, or a sequence's; none if it is something else.
+
+    Images and figures of other libraries count as what is made of them.
+    """
     if isinstance(value, Rich):
         return [value]
-    if isinstance(value, list | tuple) and value and all(isinstance(item, Rich) for item in value):
-        return value
-    return ()
+    if isinstance(value, list | tuple):
+        return _all_rich(value)
+    made = wrapped(value)
+    return () if made is None else [made]
+
+
+def _all_rich(values: Sequence[Any]) -> Sequence[Rich]:
+    found: list[Rich] = []
+    for value in values:
+        item = value if isinstance(value, Rich) else wrapped(value)
+        if item is None:
+            return ()
+        found.append(item)
+    return found
 
 
 def encode_rich(scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes:

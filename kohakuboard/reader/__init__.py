@@ -11,7 +11,7 @@ from .alerts import Alert
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
-from .rich import DensityEntry, HistogramSeries, MediaEntry, TableEntry, TablePage, TensorEntry
+from .rich import DensityEntry, HistogramSeries, MediaEntry, StoredFile, TableEntry, TablePage, TensorEntry
 from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
@@ -28,6 +28,7 @@ __all__ = [
     "RankStatistics",
     "Run",
     "Series",
+    "StoredFile",
     "TableEntry",
     "TablePage",
     "TensorEntry",

@@ -27,7 +27,7 @@ from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
 from .rich.density import DensityEntry, density_entries
 from .rich.histogram import HistogramSeries
-from .rich.media import MediaEntry, media_entries
+from .rich.media import MediaEntry, StoredFile, media_entries, stored_file
 from .rich.table import TableEntry, table_entries
 from .rich.tensor import TensorEntry, tensor_entries
 from .rows import Rows
@@ -306,9 +306,17 @@ class Run:
         """Return what tensors are committed, of one name or of all, by step."""
         return tensor_entries(self.path, self._rows, name)
 
-    def media(self, name: str | None = None) -> list[MediaEntry]:
-        """Return what media are committed, of one name or of all, by step."""
-        return media_entries(self.path, self._rows, name)
+    def media(self, name: str | None = None, step: int | None = None) -> list[MediaEntry]:
+        """Return what media and figures are committed, of one name or of all, of one step or of all, by step."""
+        return media_entries(self.path, self._rows, name, step)
+
+    def figures(self, name: str | None = None, step: int | None = None) -> list[MediaEntry]:
+        """Return the figures among the media."""
+        return media_entries(self.path, self._rows, name, step, "figure")
+
+    def stored(self, digest: str, extension: str) -> StoredFile | None:
+        """Return the bytes of media or of a mask by their address, which is safe to take from anybody."""
+        return stored_file(self.path, digest, extension)
 
     def table(self, name: str, step: int | None = None) -> TableEntry:
         """Return the table of a name at a step, or its last. Raises MetricNotFoundError."""

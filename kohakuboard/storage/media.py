@@ -10,7 +10,9 @@ import hashlib
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -22,7 +24,10 @@ from .sync import fsync_directory, fsync_file
 __all__ = ["SMALL_BYTES", "MediaStore", "media_database", "media_path", "read_media"]
 
 SMALL_BYTES: Final = 256 * 1024
-CHUNK_BYTES: Final = 1 << 20
+READ_BYTES: Final = 1 << 20
+HALF_SUFFIX: Final = ".tmp"
+# Half-written files of a writer that was killed; those of another host's may be younger.
+ABANDONED_S: Final = 3600.0
 
 
 def media_path(run: Path, digest: str, extension: str) -> Path:
@@ -68,9 +73,13 @@ class MediaStore:
         self._unsynced: set[Path] = set()
 
     def check(self) -> None:
-        """Set the database aside if it is damaged; `problems` says so then."""
+        """Set the database aside if it is damaged; `problems` says so then. Clear away what was left half written."""
         if self._path.exists():
             self._database()
+        for half in (self._run / "media").glob(f"**/*{HALF_SUFFIX}"):
+            with suppress(FileNotFoundError):
+                if time.time() - half.stat().st_mtime > ABANDONED_S:
+                    half.unlink()
 
     def put(self, data: bytes, extension: str) -> str:
         """Store bytes and return their hash; in force after `flush`."""
@@ -79,20 +88,28 @@ class MediaStore:
             query = "INSERT OR IGNORE INTO media VALUES (?, ?)"
             self._database().execute(query, [digest, sqlite3.Binary(data)])
         else:
-            self._put_file(media_path(self._run, digest, extension), data)
+            self._place(media_path(self._run, digest, extension), lambda half: half.write_bytes(data))
         return digest
 
     def put_file(self, source: Path, extension: str) -> str:
-        """Store a file, which stays, and return its hash; in force after `flush`.
-
-        A large one is not read into memory, and takes its place on the disk once: it is linked where links work.
-        """
+        """Store a whole file, which nobody may change any more, without loading a large one; return its hash."""
+        if source.stat().st_size <= SMALL_BYTES:
+            return self.put(source.read_bytes(), extension)
         with open(source, "rb") as file:
-            if os.fstat(file.fileno()).st_size <= SMALL_BYTES:
-                return self.put(file.read(), extension)
             digest = _digest(file)
         self._place(media_path(self._run, digest, extension), lambda half: _link_or_copy(source, half))
         return digest
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Give a path to make a file at, on the file system of the run; what is there at the end is removed."""
+        directory = self._run / "media"
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"{os.getpid()}-{time.monotonic_ns():x}{HALF_SUFFIX}"
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def flush(self) -> None:
         """Make all that was put durable."""
@@ -120,14 +137,12 @@ class MediaStore:
             )
         return self._connection
 
-    def _put_file(self, path: Path, data: bytes) -> None:
-        self._place(path, lambda half: half.write_bytes(data))
-
     def _place(self, path: Path, make: Callable[[Path], object]) -> None:
+        """Make a file under its final name, whole, unless it is there."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            half = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-            half.unlink(missing_ok=True)  # left by a predecessor of the same number
+            half = path.with_name(f"{path.name}.{os.getpid()}{HALF_SUFFIX}")
+            half.unlink(missing_ok=True)
             make(half)
             fsync_file(half)
             os.replace(half, path)
@@ -137,13 +152,14 @@ class MediaStore:
 
 def _digest(file: IO[bytes]) -> str:
     found = hashlib.sha256()
-    while chunk := file.read(CHUNK_BYTES):
-        found.update(chunk)
+    while block := file.read(READ_BYTES):
+        found.update(block)
     return found.hexdigest()
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
+    # A staged file is a copy of the user's already, and is deleted when this is stored: a second name costs nothing.
     try:
         os.link(source, target)
-    except OSError:  # FAT and many network file systems have no links
+    except OSError:
         shutil.copyfile(source, target)

@@ -112,6 +112,7 @@ class Drain:
         self._note_damage(writer_name)
         self._sources: dict[str, _Source] = {}
         self._retired: list[Path] = []
+        self._blamed: set[tuple[str, str]] = set()
         self._spent = Spent(run, settings().journal_limit_bytes)
         self.grown: list[Path] = []
         self.last_record_us: int | None = None
@@ -302,7 +303,7 @@ class Drain:
             try:
                 counted = histogram_of(item.body, source.directory)
             except UnreadableItemError as exc:
-                unreadable.append(_complaint(item, exc))
+                unreadable += self._once(item, _complaint(item, exc))
                 continue
             gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
         if not gathered:
@@ -323,9 +324,21 @@ class Drain:
                 try:
                     rows[id(item)] = encode(item.body, source.directory, self._media)
                 except UnreadableItemError as exc:
-                    unreadable.append(_complaint(item, exc))
+                    unreadable += self._once(item, _complaint(item, exc))
         self._media.flush()
+        for source in ready:
+            for item in source.pending.items:
+                if note := getattr(rows.get(id(item)), "note", None):
+                    unreadable += self._once(item, f"{item.body['type']} {item.body['name']!r}: {note}")
         return rows, unreadable
+
+    def _once(self, item: RichItem, text: str) -> list[str]:
+        """Return a problem of a value, unless there was one of its name: the next steps' are like it."""
+        name = item.body["type"], item.body["name"]
+        if name in self._blamed:
+            return []
+        self._blamed.add(name)
+        return [text]
 
     def _store_rows(self, ready: list[_Source], rows: Mapping[int, Row], unreadable: list[str]) -> None:
         # Events first: points are added to the summary of the attempt that they belong to.

@@ -2,9 +2,10 @@
 
 from .base import Rich
 from .density import KernelDensity
+from .figure import Figure
 from .histogram import Histogram
 from .media import Media
 from .table import Table
 from .tensor import Tensor
 
-__all__ = ["Histogram", "KernelDensity", "Media", "Rich", "Table", "Tensor"]
+__all__ = ["Figure", "Histogram", "KernelDensity", "Media", "Rich", "Table", "Tensor"]

@@ -2,8 +2,16 @@
 
 from .density import DensityEntry
 from .histogram import HistogramSeries
-from .media import MediaEntry
+from .media import MediaEntry, StoredFile
 from .table import TableEntry, TablePage
 from .tensor import TensorEntry
 
-__all__ = ["DensityEntry", "HistogramSeries", "MediaEntry", "TableEntry", "TablePage", "TensorEntry"]
+__all__ = [
+    "DensityEntry",
+    "HistogramSeries",
+    "MediaEntry",
+    "StoredFile",
+    "TableEntry",
+    "TablePage",
+    "TensorEntry",
+]

@@ -9,8 +9,10 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+import numpy as np
+
 from ...storage.rich.tables import NAN
-from .media import MediaEntry
+from .media import MediaEntry, media_entry
 
 __all__ = ["decoder"]
 
@@ -26,6 +28,8 @@ class Place(Protocol):
     def name(self) -> str: ...
     @property
     def step(self) -> int: ...
+    @property
+    def time(self) -> np.datetime64: ...
     @property
     def position(self) -> int: ...
 
@@ -84,10 +88,7 @@ def _media(cell: Any, place: Place) -> MediaEntry | str | None:
     fields = json.loads(cell)
     if "problem" in fields:
         return str(fields["problem"])
-    known = {name: fields[name] for name in MediaEntry._fields if name in fields}
-    return MediaEntry(
-        **{**known, "run": place.run, "name": place.name, "step": place.step, "position": place.position}
-    )
+    return media_entry(place.run, place.name, place.step, place.time, place.position, fields)
 
 
 def _mixed(cell: Any, place: Place) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -57,15 +57,15 @@ def test_a_value_that_cannot_be_used_raises_only_when_it_is_logged(
 
 
 def test_a_staged_file_that_could_not_be_written_whole_is_removed(tmp_path: Path) -> None:
-    """The source of Media may be gone by the time it is logged; an empty staged file stayed."""
-    source = tmp_path / "picture.png"
-    source.write_bytes(b"x")
-    picture = Media(source)
-    source.unlink()
-    (tmp_path / "stage").mkdir()
-    with pytest.raises(FileNotFoundError):
-        picture.to_item(Stage(tmp_path / "stage"))
-    assert not list((tmp_path / "stage").iterdir())
+    """Of a source that could not be read an empty staged file stayed."""
+
+    def fail(file: IO[bytes]) -> None:
+        file.write(b"half")
+        raise ValueError("the source is gone")
+
+    with pytest.raises(ValueError, match="is gone"):
+        Stage(tmp_path).written(8, fail)
+    assert not list(tmp_path.iterdir())
 
 
 def test_bins_and_range_of_numpy_are_taken(tmp_path: Path) -> None:
