@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import sys
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+from kohakuboard.reader import Run, Workspace
 from tests.installation import build_wheel, install, once
 
+REPOSITORY = Path(__file__).parents[1]
+JOBS = REPOSITORY / "tests" / "integrations" / "jobs"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
@@ -63,6 +68,68 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test where `./kohakuboard` is nobody else's; in the checkout it is the source."""
     monkeypatch.delenv("KOHAKUBOARD_DIR", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+# For the adapters
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the root of runs, which is also the default one; it does not exist yet."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KOHAKUBOARD_DIR", str(tmp_path / "runs"))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def only_run(root: Path) -> Callable[[], Run]:
+    """Return what reads the only run there is."""
+
+    def read() -> Run:
+        (run,) = Workspace(root).runs()
+        return run
+
+    return read
+
+
+@pytest.fixture
+def start_job(root: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return what starts a script of jobs/, maybe through a launcher; all that it prints is one stream."""
+    jobs: list[subprocess.Popen[str]] = []
+
+    def start(script: str, *args: object, launcher: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+        paths = [REPOSITORY, REPOSITORY / "integrations"]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "PYTHONUNBUFFERED": "1",
+            "OMP_NUM_THREADS": "1",
+        }
+        job = subprocess.Popen(
+            [sys.executable, *launcher, str(JOBS / script), *map(str, args)],
+            cwd=root.parent,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        jobs.append(job)
+        return job
+
+    yield start
+    for job in jobs:
+        job.kill()
+        job.communicate()
+
+
+@pytest.fixture
+def surroundings(root: Path) -> Callable[[], tuple[object, ...]]:
+    """Return what takes down all that a constructor could have changed: files, threads, environment."""
+
+    def look() -> tuple[object, ...]:
+        return sorted(root.parent.rglob("*")), set(threading.enumerate()), dict(os.environ)
+
+    return look
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -8,7 +8,7 @@ the processes know each other, and asking for a rank then would set up the wrong
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from accelerate.state import PartialState  # type: ignore[import-untyped]
@@ -16,6 +16,7 @@ from accelerate.tracking import GeneralTracker  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from kohakuboard import Board
+    from kohakuboard.client import AdapterRun
 
 __all__ = ["KohakuBoardTracker"]
 
@@ -24,16 +25,20 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
     """Log to KohakuBoard, on the main process.
 
     Args:
-        project: The folder that the run is filed under.
+        project: The folder that the run is filed under; with `log_with="kohakuboard"` it is the name given to
+            `init_trackers`, and the rest comes from its `init_kwargs={"kohakuboard": {…}}`.
         name: The run's name; a memorable one is made up when none is given.
         base_dir: Root of all projects; default $KOHAKUBOARD_DIR, else ./kohakuboard.
+        run_id: The run's id, to continue one; default a new one.
+        at_step: The step of the checkpoint that a continued run goes on from.
         config: Hyperparameters besides those given to `init_trackers`.
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what Python prints to the run's console.log.
+        capture_output: Whether to copy what is printed to the run's console.log.
 
-    An Accelerator takes the tracker as it is, so the project given to `init_trackers` is not seen here.
+    A Board that the program has open is used, and left open. An instance that is given to an Accelerator is taken as it
+    is, so the project given to `init_trackers` is not seen by it.
     """
 
     name = "kohakuboard"
@@ -46,6 +51,8 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         *,
         name: str | None = None,
         base_dir: str | os.PathLike[str] | None = None,
+        run_id: str | None = None,
+        at_step: int | None = None,
         config: Mapping[str, Any] | None = None,
         tags: list[str] | None = None,
         notes: str | None = None,
@@ -53,54 +60,99 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         capture_output: bool = True,
     ) -> None:
         super().__init__()
-        self._where: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "project": project,
-            "base_dir": base_dir,
-            "capture_output": capture_output,
-        }
-        self._run: dict[str, Any] = {
             "name": name,
+            "base_dir": base_dir,
+            "run_id": run_id,
             "config": dict(config or {}),
             "tags": tags,
             "notes": notes,
             "group": group,
+            "capture_output": capture_output,
         }
-        self._board: Board | None = None
+        self._at_step = at_step
+        self._own_run: AdapterRun | None = None
 
     @property
     def tracker(self) -> Board | None:
         """Return the run's Board; None before `start()`, and on all processes but the main one."""
-        return self._board
+        return self._run.board
 
     def start(self) -> None:
         """Open the run, or after `finish()` open it again; does nothing while it is open."""
-        # Here: `import accelerate` registers this class in every script, also in those that never log with it.
-        from kohakuboard import Board
-
-        is_open = self._board is not None and not self._board.closed
-        if not is_open and PartialState().is_main_process:
-            self._board = Board(**self._where, **self._run)
-            self._run = {"name": self._board.name, "run_id": self._board.id}
+        if self._run.board is None and PartialState().is_main_process:
+            self._run.open(at_step=self._at_step, **self._options)
+            self._at_step = None
 
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
         """Add hyperparameters of any shape to the run's config."""
-        self.start()
-        if self._board is not None:
-            self._board.config.update(values)
+        board = self._started()
+        if board is not None:
+            board.config.update(values)
 
     def log(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
         """Log values at a step; without one, at one more than the highest so far.
 
         Arguments meant for other trackers are let pass.
         """
-        self.start()
-        if self._board is not None:
-            self._board.log(values, step=step)
+        board = self._started()
+        if board is not None:
+            board.log(values, step=step)
+
+    def log_images(self, values: Mapping[str, Any], step: int | None = None, **kwargs: Any) -> None:
+        """Log images by name: an image, a list of them or a batch N×H×W or N×H×W×C, as Media takes them.
+
+        Args:
+            values: Names and images.
+            step: As for `log`.
+            **kwargs: `captions`, one for each image; arguments meant for other trackers are let pass.
+        """
+        board = self._started()
+        if board is not None:
+            for name, images in values.items():
+                board.log_images(name, _one_by_one(images), captions=kwargs.get("captions"), step=step)
+
+    def log_table(
+        self,
+        table_name: str,
+        columns: Sequence[str] | None = None,
+        data: Sequence[Sequence[Any]] | None = None,
+        dataframe: Any = None,
+        step: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Log a table: of columns and rows, of rows whose first has the names, or of a data frame."""
+        board = self._started()
+        if board is None:
+            return
+        if dataframe is not None:
+            board.log_table(table_name, dataframe, step=step)
+        elif data is not None:
+            names = columns if columns is not None else data[0] if len(data) else []
+            board.log_table(table_name, data if columns is not None else data[1:], list(names), step=step)
 
     def finish(self) -> None:
-        """End the run, if it was started."""
-        if self._board is not None:
-            self._board.finish()
+        """End the run, if it was started and is nobody else's."""
+        self._run.end()
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_board": None}
+    @property
+    def _run(self) -> AdapterRun:
+        if self._own_run is None:
+            # Here: `import accelerate` imports this module in every script, also in those that never log with it.
+            from kohakuboard.client import AdapterRun
+
+            self._own_run = AdapterRun("accelerate")
+        return self._own_run
+
+    def _started(self) -> Board | None:
+        self.start()
+        return self._run.board
+
+
+def _one_by_one(images: Any) -> Any:
+    """Return the images of a batch: an array of four dimensions, or of three whose last one is no colour."""
+    shape: tuple[int, ...] = getattr(images, "shape", ())
+    if len(shape) == 4 or (len(shape) == 3 and shape[-1] not in (1, 3, 4) and shape[0] not in (1, 3, 4)):
+        return list(images)
+    return images

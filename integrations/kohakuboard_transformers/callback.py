@@ -1,8 +1,11 @@
 """The callback for transformers' Trainer, and so for what is built on it.
 
-Training, the evaluations before, in and after it, and predictions are one run; a second `train()` is another
-run. Trainer tells its callbacks neither of errors nor of the end of the script: a run that is not ended by
-`on_train_end` is ended by its Board when the interpreter exits, which knows whether that was for an error.
+Training, the evaluations before, in and after it, and predictions are one run; a second `train()` is another run of
+the same group, and so is each trial of a search. A training that is resumed from a checkpoint continues its run, whose
+place lies in the checkpoint's trainer_state.json.
+
+Trainer tells its callbacks neither of errors nor of the end of the script: a run that is not ended by `on_train_end` is
+ended by its Board when the interpreter exits, which knows whether that was for an error.
 """
 
 from __future__ import annotations
@@ -11,24 +14,35 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from transformers.trainer_callback import TrainerCallback
+from transformers.trainer_callback import ExportableState, TrainerCallback
+
+from .completions import Completions
+from .described import described, group_of, run_name
+from .metrics import hidden_nan, split_final, with_groups
+from .speaker import Speaker
 
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from kohakuboard import Board
+    from kohakuboard.client import AdapterRun
 
-__all__ = ["KohakuBoardCallback", "split_final", "with_groups"]
+__all__ = ["KohakuBoardCallback"]
 
-# Told once, at the end of training. With include_num_input_tokens_seen the log of every step has some of
-# these, too; only the last one has the mean loss.
-FINAL: Final = frozenset(
-    {"total_flos", "train_loss", "train_runtime", "train_samples_per_second", "train_steps_per_second"}
+HIDDEN_NAN: Final = (
+    "The loss was not finite and was logged as 0.0, while the gradient norm is not finite: "
+    "TrainingArguments(logging_nan_inf_filter=True), the default, hides it. Set it to False to see the loss as it is."
 )
-LAST_LOG_KEY: Final = "train_loss"
 
 
-class KohakuBoardCallback(TrainerCallback):
+_GIVEN_NOTHING: Final[dict[str, Any]] = {
+    **dict.fromkeys(("project", "name", "base_dir", "tags", "notes", "group")),
+    "config": {},
+    "capture_output": True,
+}
+
+
+class KohakuBoardCallback(TrainerCallback, ExportableState):
     """Log to KohakuBoard, on the process of global rank 0.
 
     Metrics lie on the trainer's global step as train/…, eval/… and test/…; the arguments, the model's
@@ -42,10 +56,12 @@ class KohakuBoardCallback(TrainerCallback):
         config: More hyperparameters.
         tags: Words to find the run by.
         notes: Free text.
-        group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what Python prints to the run's console.log.
+        group: What the run belongs together with; default the run's name if one is given, else the name of
+            `TrainingArguments.output_dir`.
+        capture_output: Whether to copy what is printed to the run's console.log.
 
-    The constructor has no effect: Trainers are built in processes that log nothing, and several for one job.
+    A Board that the program has open is used, and left open. The constructor has no effect: Trainers are
+    built in processes that log nothing, and several for one job.
     """
 
     def __init__(
@@ -60,39 +76,69 @@ class KohakuBoardCallback(TrainerCallback):
         group: str | None = None,
         capture_output: bool = True,
     ) -> None:
-        self._project = project
-        self._name = name
-        self._config = dict(config or {})
-        self._options: dict[str, Any] = {
-            "base_dir": base_dir,
+        self._given: dict[str, Any] = {
+            "project": project,
+            "name": name,
+            "base_dir": os.fspath(base_dir) if base_dir is not None else None,
+            "config": dict(config or {}),
             "tags": tags,
             "notes": notes,
             "group": group,
             "capture_output": capture_output,
         }
-        self._run: dict[str, Any] = {}
-        self._trained = False
-        self._board: Board | None = None
-        self._pid = 0
+        self._own_run: AdapterRun | None = None
+        # Only who was made with arguments; `report_to` makes one without.
+        self._speaker = Speaker(is_preferred=self._given != _GIVEN_NOTHING)
+        self._completions = Completions()
+        self._in_training = self._trained = False
+        self._warned = False
 
     @property
     def board(self) -> Board | None:
         """Return the run's Board while it is open, to log to it directly."""
-        if self._board is None or self._board.closed or self._pid != os.getpid():
-            return None
-        return self._board
+        return self._run.board
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Return where the run lies: its project, root and id; {} while there is none."""
+        return self._run.place
+
+    @place.setter
+    def place(self, place: dict[str, Any]) -> None:
+        if place and not self._run.place:
+            self._run.go_to(place)
+
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of this callback: where its run lies."""
+        return {"args": {}, "attributes": {"place": self.place}}
+
+    def on_init_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Settle which of several callbacks of this kind logs: one with arguments before one without."""
+        self._speaker.speaks(control)
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Open the run; after an earlier training, and for each trial of a search, a new one."""
-        if not state.is_world_process_zero:
+        """Open the run: that of the checkpoint, a new one after an earlier training, or for each trial of a search."""
+        if not self._is_ours(state, control):
             return
-        if self._trained or state.is_hyper_param_search:
-            self._finish()
-            self._run = {}
-        self._trained = False
-        self._ready(args, state, kwargs.get("model"))
+        at_step = None
+        if state.is_hyper_param_search:
+            self._run.end("interrupted" if self._in_training else "finished", self._unfinished())
+            self._run.forget()
+        elif state.global_step > 0:
+            at_step = self._resumed_step(state)
+        elif self._trained:
+            self._run.end()
+            self._run.forget()
+        elif self._in_training and self._run.owned:  # auto_find_batch_size begins anew after an error
+            self._run.end("failed", "training began anew, with another batch size")
+            at_step = 0
+        self._in_training, self._trained = True, False
+        self._completions.begin(args.output_dir)
+        self._ready(args, state, kwargs.get("model"), at_step)
 
     def on_log(
         self,
@@ -103,13 +149,25 @@ class KohakuBoardCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Log what the trainer logs; what it says only once goes to the summary."""
-        if not state.is_world_process_zero or not logs:
+        if not logs or not self._is_ours(state, control):
             return
         board = self._ready(args, state, kwargs.get("model"))
         final, metrics = split_final(logs)
         board.log(with_groups(metrics), step=state.global_step)
         if final:
             board.summary.update(final)
+        if not self._warned and hidden_nan(logs):
+            self._warned = True
+            board.alert("The loss is not finite", HIDDEN_NAN, level="warning")
+        self._completions.log_new(board)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Log the completions that TRL wrote after its last log."""
+        board = self.board
+        if board is not None:
+            self._completions.log_new(board)
 
     def on_predict(
         self,
@@ -120,7 +178,7 @@ class KohakuBoardCallback(TrainerCallback):
         **kwargs: Any,
     ) -> None:
         """Log the metrics of `Trainer.predict`, which no other event has."""
-        if state.is_world_process_zero and metrics:
+        if metrics and self._is_ours(state, control):
             board = self._ready(args, state, kwargs.get("model"))
             board.log(with_groups(metrics), step=state.global_step)
 
@@ -128,69 +186,51 @@ class KohakuBoardCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """End the run; an evaluation or prediction that follows opens it again."""
-        self._finish()
-        self._trained = True
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_board": None}
-
-    def _ready(self, args: TrainingArguments, state: TrainerState, model: Any) -> Board:
-        """Return the run's board; open it, or open it again, if it is not open."""
+        if not self._is_ours(state, control):
+            return
         board = self.board
         if board is not None:
+            self._completions.log_new(board)
+        self._run.end()
+        self._in_training, self._trained = False, True
+
+    @property
+    def _run(self) -> AdapterRun:
+        if self._own_run is None:
+            # Here: `import transformers` imports this module in every script, also in those that never log with it.
+            from kohakuboard.client import AdapterRun
+
+            self._own_run = AdapterRun("transformers")
+        return self._own_run
+
+    def _is_ours(self, state: TrainerState, control: TrainerControl) -> bool:
+        return state.is_world_process_zero and self._speaker.speaks(control)
+
+    def _unfinished(self) -> str | None:
+        return "the trial was pruned, or it failed" if self._in_training else None
+
+    def _resumed_step(self, state: TrainerState) -> int:
+        """Turn to the run of the checkpoint; return the checkpoint's step."""
+        states: Any = state.stateful_callbacks or {}  # of a checkpoint: a dict of what their `state` returned
+        kept = states.get(type(self).__name__)
+        for one in kept if isinstance(kept, list) else [kept]:
+            place = (one or {}).get("attributes", {}).get("place")
+            if place and self._run.can_continue(place):
+                self._run.go_to(place)
+        return state.global_step
+
+    def _ready(
+        self, args: TrainingArguments, state: TrainerState, model: Any, at_step: int | None = None
+    ) -> Board:
+        """Return the run's board; open it, or open it again, if it is not open."""
+        board = self._run.board
+        if board is not None:
             return board
-        # Here: `import transformers` registers this class in every script, also in those that never log with it.
-        from kohakuboard import Board
-
-        if not self._run:
-            config = {**_described(args, state, model), **self._config}
-            self._run = {"name": self._name or state.trial_name or getattr(args, "run_name", None)}
-            board = Board(project=self._project_of(args), config=config, **self._run, **self._options)
-            self._run = {"name": board.name, "run_id": board.id}
-        else:
-            board = Board(project=self._project_of(args), **self._run, **self._options)
-        self._board, self._pid = board, os.getpid()
-        return board
-
-    def _project_of(self, args: TrainingArguments) -> str:
-        return self._project or getattr(args, "project", None) or "huggingface"
-
-    def _finish(self) -> None:
-        if self.board is not None:
-            self.board.finish()
-        self._board = None
-
-
-def with_groups(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return metrics under train/, eval/ and test/, as transformers' own callbacks name them."""
-    return {_grouped(name): value for name, value in metrics.items()}
-
-
-def _grouped(name: str) -> str:
-    for group in ("eval", "test"):
-        if name.startswith(f"{group}_"):
-            return f"{group}/{name[len(group) + 1 :]}"
-    return f"train/{name}"
-
-
-def split_final(logs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the figures that belong to the whole training, and the metrics of this step."""
-    final = FINAL & logs.keys() if LAST_LOG_KEY in logs else frozenset()
-    return (
-        {name: value for name, value in logs.items() if name in final},
-        {name: value for name, value in logs.items() if name not in final},
-    )
-
-
-def _described(args: TrainingArguments, state: TrainerState, model: Any) -> dict[str, Any]:
-    """Return the config of a run: arguments, model, and the trial's parameters in a search."""
-    described: dict[str, Any] = dict(args.to_dict())  # type: ignore[no-untyped-call]  # masks tokens
-    model_config = getattr(model, "config", None)
-    if model_config is not None:
-        as_dict = getattr(model_config, "to_dict", None)
-        described["model"] = as_dict() if as_dict is not None else model_config
-    if hasattr(model, "parameters"):
-        described["model_parameters"] = sum(parameter.numel() for parameter in model.parameters())
-    if state.trial_params:
-        described["trial"] = dict(state.trial_params)
-    return described
+        options = {
+            **self._given,
+            "project": self._given["project"] or getattr(args, "project", None) or "huggingface",
+            "name": self._given["name"] or run_name(args, state),
+            "group": self._given["group"] or group_of(args),
+            "config": {**described(args, state, model), **self._given["config"]},
+        }
+        return self._run.open(at_step=at_step, **options)

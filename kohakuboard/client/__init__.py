@@ -3,11 +3,13 @@
 Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.md for why.
 """
 
-from .board import Board, default_root
+from .adapter import AdapterRun
+from .board import Board, default_root, open_boards
 from .names import directory_name, new_run_id, random_name
 from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor
 
 __all__ = [
+    "AdapterRun",
     "Board",
     "Figure",
     "Histogram",
@@ -18,5 +20,6 @@ __all__ = [
     "default_root",
     "directory_name",
     "new_run_id",
+    "open_boards",
     "random_name",
 ]

@@ -11,6 +11,7 @@ out of a board. What does are two mistakes in the caller's program: the use of a
 from __future__ import annotations
 
 import atexit
+import itertools
 import logging
 import os
 import sys
@@ -49,7 +50,7 @@ from .supervisor import Supervisor
 from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
 from .values import encode_rich, rich_values, type_name, whole_number
 
-__all__ = ["DEFAULT_ROOT", "Board", "default_root"]
+__all__ = ["DEFAULT_ROOT", "Board", "default_root", "open_boards"]
 
 log = logging.getLogger("kohakuboard")
 
@@ -67,6 +68,7 @@ _OF_THE_PROCESS: Final = {
 _NOBODY: Final = -1
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
 _live: weakref.WeakSet[Board] = weakref.WeakSet()
+_numbers = itertools.count()
 
 
 def default_root() -> Path:
@@ -207,7 +209,7 @@ class Board(Shortcuts):
             self._console = self._capture_console()
         # A strong reference: a board that the program lost sight of is finished all the same.
         atexit.register(self._finish_at_exit)
-        _live.add(self)
+        self._go_live()
         if not taken.continued:
             _say(f"{self.name} → {self.path}  (view: kobo open {root})")
 
@@ -622,6 +624,10 @@ class Board(Shortcuts):
         if self._pid != _NOBODY:
             self._supervisor.detach_in_child()
 
+    def _go_live(self) -> None:
+        self._number = next(_numbers)
+        _live.add(self)
+
     def _join(self, owner: Board, config: Mapping[str, Any] | None) -> None:
         """Be one more handle of a run that another board of this process has open, and will end."""
         self._become_child(owner._shareable(), closed=False)
@@ -646,7 +652,12 @@ class Board(Shortcuts):
             ClosedShard(self.name) if closed else ForkedShard(self._open_shard_in_child, self._replace_shard)
         )
         self._make_mappings()
-        _live.add(self)
+        self._go_live()
+
+
+def open_boards() -> list[Board]:
+    """Return the boards that are open in this process, the one that was opened last before the others."""
+    return sorted((board for board in list(_live) if not board.closed), key=lambda b: b._number, reverse=True)
 
 
 def _board_of(path: Path, rank: int) -> Board | None:
