@@ -346,6 +346,7 @@ def _details(run: Run) -> dict[str, object]:
         "forked_from": run.forked_from,
         "attempts": [_attempt_fields(attempt) for attempt in run.attempts],
         "metrics": [_metric_fields(metric) for metric in run.metrics.values()],
+        "system_metrics": [_metric_fields(metric) for metric in run.system_metrics().values()],
     }
 
 

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# What a part of the core may import of the others; errors are everybody's.
+# What a part of the core may import of the others; errors and masking are everybody's.
 ALLOWED = {
     "client": {"journal", "reader"},  # the reader for a run that is continued, and in one module: see below
     "journal": set[str](),
@@ -17,12 +17,13 @@ ALLOWED = {
     "storage": {"journal"},
     "reader": {"journal", "storage"},
 }
-ALWAYS = {"errors"}
+ALWAYS = {"errors", "masking"}
 # The package, and the modules of it that adapters and the viewer may name.
 PUBLIC = {
     "kohakuboard",
     "kohakuboard.client",
     "kohakuboard.errors",
+    "kohakuboard.masking",
     "kohakuboard.reader",
     "kohakuboard.lightning",
     "kohakuboard.transformers",

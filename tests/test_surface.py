@@ -12,6 +12,7 @@ PACKAGES = [
     "kohakuboard.client",
     "kohakuboard.reader",
     "kohakuboard.errors",
+    "kohakuboard.masking",
     "kohakuboard.lightning",
     "kohakuboard.transformers",
     "kohakuboard.accelerate",

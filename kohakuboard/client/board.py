@@ -34,6 +34,7 @@ from ..journal.settings import settings
 from ..journal.shard import Clock, Shard
 from ..journal.stage import StagingError
 from ..journal.written import open_shard
+from ..masking import masked, masked_arguments
 from .alerts import Alerts
 from .console import ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
@@ -82,7 +83,8 @@ class Board(Shortcuts):
     Args:
         name: What people call the run; a memorable one is made up when none is given.
         project: The folder that the run is filed under.
-        config: Hyperparameters, of any shape and types.
+        config: Hyperparameters, of any shape and types. What is stored of texts under names such as api_key or
+            password is ***; `config` of the board has them.
         base_dir: Root of all projects; default $KOHAKUBOARD_DIR, else ./kohakuboard.
         run_id: Unique within the project; by default $KOHAKUBOARD_RUN_ID, else a new one. The processes of a
             distributed job that are given the same one log to the same run, each as its rank.
@@ -109,6 +111,12 @@ class Board(Shortcuts):
             $KOHAKUBOARD_JOURNAL_LIMIT, else 4 GiB. Past it calls are dropped, and counted.
         webhook: Where alerts are sent: an address of Slack, Discord or any server that takes JSON; "" for nowhere.
             Default $KOHAKUBOARD_WEBHOOK. It is a secret, and is not stored.
+        system_metrics_every_s: How often the background writer notes what machine and process do, such as system/cpu,
+            in seconds; 0 for never. Default $KOHAKUBOARD_SYSTEM_METRICS_EVERY_S, else 5.
+        capture_environment: Whether to note the command line, machine, installed packages and the variables of
+            launchers, secrets masked. Default $KOHAKUBOARD_CAPTURE_ENVIRONMENT, else True.
+        capture_git: Whether that includes commit, branch, remote and what was changed since the commit. Default
+            $KOHAKUBOARD_CAPTURE_GIT, else True.
 
     Returns at once: the directory and the journal are made and the background writer is started, not awaited.
     A run that is continued is read first, which takes a tenth of a second, and up to 25 s where the heartbeat of
@@ -140,9 +148,18 @@ class Board(Shortcuts):
         sync_every_s: float | None = None,
         journal_limit_bytes: int | None = None,
         webhook: str | None = None,
+        system_metrics_every_s: float | None = None,
+        capture_environment: bool | None = None,
+        capture_git: bool | None = None,
     ) -> None:
         self._settings = settings(
-            journal, sync_every_s, journal_limit_bytes=journal_limit_bytes, webhook=webhook
+            journal,
+            sync_every_s,
+            journal_limit_bytes=journal_limit_bytes,
+            webhook=webhook,
+            system_metrics_every_s=system_metrics_every_s,
+            capture_environment=capture_environment,
+            capture_git=capture_git,
         )
         given_id = text_of(run_id) or text_of(os.environ.get("KOHAKUBOARD_RUN_ID"))
         self.name = text_of(name) or given_id or random_name()
@@ -198,7 +215,7 @@ class Board(Shortcuts):
                 "group": text_of(group),
                 "notes": text_of(notes),
                 "tags": words([] if tags is None else tags),
-                "config": self.config.preset(config or {}),
+                "config": masked(self.config.preset(config or {})),
                 "attempt": taken.attempt,
                 "at_step": fork.step if fork is not None and at_step is None else at_step,
                 "fork_from": fork.plain() if fork is not None else None,
@@ -520,7 +537,7 @@ class Board(Shortcuts):
             self._refuse("event", f"a {event['type']} could not be noted:\n{traceback.format_exc()}")
 
     def _make_mappings(self) -> None:
-        self.config = LoggedMapping(lambda changed, removed: self._event("config", changed, removed))
+        self.config = LoggedMapping(lambda changed, removed: self._event("config", masked(changed), removed))
         self.summary = LoggedMapping(lambda changed, removed: self._event("summary", changed, removed))
 
     def _write_finish(self, event: dict[str, Any]) -> None:
@@ -545,7 +562,7 @@ class Board(Shortcuts):
         try:
             if remade and os.getpid() == self._pid:
                 self._drops.tell_of_deletion()
-                shard.event(self._event_step(), {**self._start, "config": dict(self.config)})
+                shard.event(self._event_step(), {**self._start, "config": masked(dict(self.config))})
                 shard.event(self._event_step(), {"type": "summary", "set": dict(self.summary), "remove": []})
                 if self._console is not None:
                     with suppress(OSError):
@@ -575,7 +592,10 @@ class Board(Shortcuts):
         return self._open_shard()
 
     def _write_start(self, given: Mapping[str, Any]) -> None:
-        process = {"argv": sys.argv, "executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
+        process: dict[str, Any] = {}
+        if self._settings.capture_environment:
+            process = {"executable": sys.executable, "cwd": _cwd(), "pid": self._pid}
+            process["argv"] = masked_arguments([text_of(argument) or "" for argument in sys.argv])
         self._start: dict[str, Any] = {
             "type": "start",
             "run_id": self.id,

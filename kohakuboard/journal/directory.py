@@ -22,7 +22,7 @@ def shard_directories(journal: Path) -> list[Path]:
             found = [journal / e.name for e in entries if e.is_dir() and not e.name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    # A name is r<rank>-<start in ns, hexadecimal>-<pid>-<random>.
+    # See shard_name.
     return sorted(found, key=lambda path: (path.name.split("-")[1:2], path.name))
 
 

@@ -45,6 +45,7 @@ from zlib import crc32
 __all__ = [
     "EVENT",
     "HEADER_BYTES",
+    "MACHINE_LETTER",
     "RECORD",
     "RECORD_BYTES",
     "RICH",
@@ -56,13 +57,16 @@ __all__ = [
     "align",
     "decode_header",
     "encode_header",
+    "machine_rank",
     "segment_name",
+    "shard_name",
 ]
 
 MAGIC: Final = b"KBJ\r\n\x1a\n\x00"
 VERSION: Final = 1
 HEADER_BYTES: Final = 1024
 SEGMENT_SUFFIX: Final = ".kbj"
+MACHINE_LETTER: Final = "s"
 
 ROW: Final = 1
 SHAPE: Final = 2
@@ -82,6 +86,7 @@ class ShardIdentity(NamedTuple):
     `process_start` is the kernel's start mark of the process (None where there is none): with `pid` and `host` it
     tells a process from a later one of the same number. `started_ns` is in ns since 1970 UTC. `parent` is the shard of
     the process that this one got its board from, by a fork or a pickle; a shard without one is a trainer's own.
+    Below 0, `rank` is that of a machine (see machine_rank): its shards hold samples that a writer took.
     """
 
     shard: str
@@ -99,6 +104,19 @@ class SegmentHeader(NamedTuple):
     after_seq: int
     size: int
     identity: ShardIdentity
+
+
+def machine_rank(host: str) -> int:
+    """Return the rank of a machine among those of a run: below 0, where no process's is."""
+    return -1 - crc32(host.encode("utf-8", "replace"))
+
+
+def shard_name(rank: int, started_ns: int, pid: int, mark: str) -> str:
+    """Return the name of a shard: r<rank>-<start in ns, hexadecimal>-<pid>-<random>, of a machine s<…>-….
+
+    Its first letter is all that tells the two apart where only the name, or a hash of it, is known.
+    """
+    return f"{'r' if rank >= 0 else MACHINE_LETTER}{abs(rank)}-{started_ns:x}-{pid:x}-{mark}"
 
 
 def segment_name(number: int) -> str:

@@ -44,6 +44,7 @@ from .format import (
     ShardIdentity,
     align,
     segment_name,
+    shard_name,
 )
 from .process import process_start_mark
 from .room import FIRST_SEGMENT_BYTES, JOURNAL_LIMIT_BYTES, SEGMENT_BYTES, Room
@@ -91,7 +92,7 @@ class Shard:
 
     Args:
         journal: The directory of all shards of the run.
-        rank: Of the process among those of its run.
+        rank: Of the process among those of its run, or a machine's.
         host: The machine's name.
         limit_bytes: What the shard may take on disk; see Room.
         segment_bytes: The size of a segment, where it is not to be the usual one.
@@ -136,7 +137,7 @@ class Shard:
     ) -> None:
         pid = os.getpid()
         started = time_ns()
-        name = f"r{rank}-{started:x}-{pid:x}-{os.urandom(2).hex()}"
+        name = shard_name(rank, started, pid, os.urandom(2).hex())
         self.identity = ShardIdentity(name, rank, pid, host, started, process_start_mark(pid), parent)
         self.directory = journal / name
         self.directory.mkdir(parents=True)

@@ -44,11 +44,14 @@ def open_shard(
     parent: str | None = None,
     way: str | None = None,
     limit_bytes: int = JOURNAL_LIMIT_BYTES,
+    segment_bytes: int | None = None,
 ) -> Shard:
     """Make a shard in a journal, mapped or written as `way` says, or as the file system allows."""
     mapped = way == MAPPED if way else may_map_segments(journal)
     kind = Shard if mapped else WrittenShard
-    return kind(journal, rank=rank, host=host, parent=parent, limit_bytes=limit_bytes)
+    return kind(
+        journal, rank=rank, host=host, parent=parent, limit_bytes=limit_bytes, segment_bytes=segment_bytes
+    )
 
 
 class SegmentFile:

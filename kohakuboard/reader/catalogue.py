@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..storage.database import connect
 from ..storage.digest import read_digest
 from ..storage.overview import CatalogueSnapshot, MetricRow, take_snapshot
 
-__all__ = ["catalogue_paths", "read_catalogues", "stamp"]
+__all__ = ["catalogue_paths", "read_catalogues", "read_environment_details", "stamp"]
 
 
 def catalogue_paths(run: Path) -> list[Path]:
@@ -48,6 +49,23 @@ def read_catalogues(run: Path, stamped: tuple[Any, ...] | None = None) -> Catalo
     for other in found[1:]:
         _add(found[0], other)
     return found[0] if found else CatalogueSnapshot()
+
+
+def read_environment_details(run: Path) -> dict[str, Any]:
+    """Return what of the environment is too large for each snapshot, by the host that speaks for the run.
+
+    Raises sqlite3.DatabaseError.
+    """
+    found: list[tuple[float, dict[str, Any]]] = []
+    for path in catalogue_paths(run):
+        with connect(path) as connection:
+            known = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+            if "environment_details" in known:
+                rows = connection.execute("SELECT key, value FROM environment_details").fetchall()
+                rank = connection.execute("SELECT rank FROM run").fetchone()
+                details = {key: json.loads(text) for key, text in rows}
+                found.append((_rank({"rank": rank[0] if rank else None}), details))
+    return min(found, key=lambda one: one[0])[1] if found else {}
 
 
 def _read(path: Path) -> CatalogueSnapshot | None:

@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
+from ..journal.format import machine_rank
 from ..journal.scan import Column, join_columns
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
-from ..storage.shards import shard_number
+from ..storage.shards import is_of_machine, shard_number
 from ..storage.summary import Metric, summarise
 from .alerts import ALERTS_QUERY, Alert, alerts_of
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
-from .catalogue import catalogue_paths, read_catalogues, stamp
+from .catalogue import catalogue_paths, read_catalogues, read_environment_details, stamp
 from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
 from .rich.density import DensityEntry, density_entries
@@ -98,6 +99,7 @@ class Run:
         self._whole_tail: tuple[str, Tail] | None = None
         self._snapshot = CatalogueSnapshot()
         self._stamp: tuple[Any, ...] = ()
+        self._details: tuple[tuple[Any, ...], dict[str, dict[str, Any]]] | None = None
         self._unreadable: str | None = None
         self._journal_unreadable: str | None = None
         self._identity = Identity(path.name, path.name, path.parent.name)
@@ -152,8 +154,11 @@ class Run:
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Return machine, command and code, as far as known."""
-        return self._identity.environment
+        """Return machine, command and code, as far as known; `packages`, `variables` and `git` are dicts."""
+        found = dict(self._identity.environment)
+        for name, details in self._environment_details().items():
+            found[name] = {**found.get(name, {}), **details}
+        return found
 
     @property
     def status(self) -> str:
@@ -196,7 +201,7 @@ class Run:
     @property
     def attempts(self) -> list[Attempt]:
         """Return each time that a process took the run up, in order within each rank; all of rank 0 come first."""
-        return list(self._places().attempts)
+        return [attempt for attempt in self._places().attempts if attempt.rank >= 0]
 
     @property
     def forked_from(self) -> tuple[str, int] | None:
@@ -213,6 +218,16 @@ class Run:
     def alerts(self) -> list[Alert]:
         """Return what people were alerted to, in the order of time; also what is not committed yet."""
         return alerts_of(self._rows.query(ALERTS_QUERY), self._tail.events())
+
+    def _environment_details(self) -> dict[str, dict[str, Any]]:
+        """Return what a list of runs does not read: 300 packages, or a diff of a megabyte."""
+        known = self._details
+        if known is None or known[0] != self._stamp:
+            try:
+                known = self._details = self._stamp, read_environment_details(self.path)
+            except (sqlite3.DatabaseError, OSError):
+                return {}  # `error` says so
+        return known[1]
 
     # Data
 
@@ -238,9 +253,27 @@ class Run:
 
     def ranks(self, name: str) -> list[int]:
         """Return the ranks that logged a metric, in ascending order; [] when none did."""
-        return sorted(rank for rank, metrics in self._by_rank.items() if name in metrics)
+        return sorted(rank for rank, metrics in self._by_rank.items() if name in metrics and rank >= 0)
 
-    def series(self, name: str, *, rank: int | None = None, attempt: int | None = None) -> Series:
+    @property
+    def hosts(self) -> list[str]:
+        """Return the machines that were sampled, that of rank 0 first."""
+        known = {origin.host for origin in self._origins().values() if origin.host is not None}
+        main = self._identity.process[0]
+        found = {host for host in known | {main or ""} if self._by_rank.get(machine_rank(host))}
+        return sorted(found, key=lambda host: (host != main, host))
+
+    def system_metrics(self, host: str | None = None) -> dict[str, Metric]:
+        """Return the summary of each series of samples of a machine, by default the first of `hosts`.
+
+        They are no `metrics`: `series` returns them, too, and their steps are whole seconds since the run began.
+        """
+        host = next(iter(self.hosts), None) if host is None else host
+        return dict(self._by_rank.get(machine_rank(host), {})) if host is not None else {}
+
+    def series(
+        self, name: str, *, rank: int | None = None, attempt: int | None = None, host: str | None = None
+    ) -> Series:
         """Return the points of a metric, committed or not. Raises MetricNotFoundError or DamagedSeriesError.
 
         Args:
@@ -249,8 +282,13 @@ class Run:
                 logged the metric.
             attempt: All points of the attempt of that number. By default what the last attempt says of each step:
                 points that a continued run has logged again, or gone back behind, are left out.
+            host: Of the series in `system_metrics`: on which machine. By default the first of `hosts`. They know no
+                ranks and no attempts.
         """
+        if host is not None:
+            rank = machine_rank(host)
         rank = self._default_rank(name) if rank is None else rank
+        attempt = attempt if rank >= 0 else None
         parts = self.parts(name, rank) if attempt is None else self._raw_parts(name, rank, attempt)
         pieces = [column for _, column in parts if len(column.seqs)]
         if not pieces and name in self._by_rank.get(rank, {}):
@@ -417,7 +455,7 @@ class Run:
             else:
                 by_rank[rank].pop(name, None)
         self._by_rank = by_rank
-        ranks = sorted(by_rank)
+        ranks = sorted(rank for rank in by_rank if rank >= 0)
         self._metrics = by_rank[ranks[0]] if ranks else {}
         for rank in ranks[1:]:
             more = {n: metric for n, metric in by_rank[rank].items() if n not in self._metrics}
@@ -459,7 +497,10 @@ class Run:
         return found
 
     def _default_rank(self, name: str) -> int:
-        return next(iter(self.ranks(name)), 0)
+        logged = self.ranks(name)
+        if not logged and name in self.system_metrics():
+            return machine_rank(self.hosts[0])
+        return next(iter(logged), 0)
 
     def _raw_parts(
         self, name: str, rank: int, number: int | None = None, *, committed_only: bool = False
@@ -474,12 +515,10 @@ class Run:
                 named = columns[shard].seqs + (place << SEQ_BITS)
                 columns[shard] = columns[shard]._replace(seqs=named)
         wanted = [one for one in self._places().attempts if one.rank == rank and number in (None, one.number)]
-        if (
-            rank == 0
-            and number in (None, 0)
-            and (strays := [one for one in columns if one not in self._places().turns])
-        ):
-            wanted.insert(0, _unknown_attempt(strays))
+        strays = [one for one in columns if one not in self._places().turns]
+        if rank <= 0 and number in (None, 0):
+            strays = [one for one in strays if is_of_machine(_number(one)) == (rank < 0)]
+            wanted = [_unknown_attempt(strays), *wanted] if strays else wanted
         parts = [(one, [columns[shard] for shard in one.shards if shard in columns]) for one in wanted]
         return [(one, in_time_order(found) if found else NO_POINTS) for one, found in parts]
 
@@ -544,6 +583,11 @@ class Run:
 
     def _databases(self) -> list[Path]:
         return catalogue_paths(self.path) if self._snapshot.run else []
+
+
+def _number(shard: str) -> int:
+    """Return the number of a shard; one whose name nobody knows goes by its number."""
+    return int(shard) if shard.isdigit() else shard_number(shard)
 
 
 def _unknown_attempt(shards: Sequence[str]) -> Attempt:

@@ -60,7 +60,7 @@ class Tail:
     def origins(self) -> dict[str, ShardOrigin]:
         """Return where each shard comes from, as far as its first segment is there."""
         return {
-            name: ShardOrigin(identity.rank, identity.started_ns // 1000, identity.parent)
+            name: ShardOrigin(identity.rank, identity.started_ns // 1000, identity.parent, identity.host)
             for name, shard in self._shards.items()
             if (identity := shard.cursor.identity)
         }

@@ -2,8 +2,10 @@
 
     run          one row: identity, status, process, heartbeat
     config, summary, environment   key, JSON value
+    environment_details   key, JSON value: what of the environment is too large for a list of runs to read
     tags         tag
-    metrics      one row for each metric of each rank: running count, last, min, max, sum; NULL stands for NaN
+    metrics      one row for each metric of each rank, and of each machine (below 0): running count, last, min, max,
+                 sum; NULL stands for NaN
     shards       one row for each process that logged: its number in Lance, and the last seq that is committed here
     attempts     one row for each time that a process took the run up: where, from which step, and how it ended
     writers      one row for each host that stores the run: when its writer last showed life
@@ -89,6 +91,7 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
     "config": ("key", {"key": str, "value": str}),
     "summary": ("key", {"key": str, "value": str}),
     "environment": ("key", {"key": str, "value": str}),
+    "environment_details": ("key", {"key": str, "value": str}),
     "tags": ("tag", {"tag": str}),
     "metrics": (
         ("rank", "name"),
@@ -376,7 +379,7 @@ class Catalogue:
     def set_values(
         self, table: str, values: Mapping[str, Any], remove: Iterable[str] = (), *, keep: bool = False
     ) -> None:
-        """Set and remove keys of config, summary or environment; with `keep`, those there already stay."""
+        """Set and remove keys of config, summary, environment or its details; with `keep`, those there already stay."""
         rows = ({"key": key, "value": json.dumps(value, ensure_ascii=False)} for key, value in values.items())
         self._db.table(table).insert_all(rows, pk="key", replace=not keep, ignore=keep)
         for key in remove:
@@ -400,9 +403,9 @@ class Catalogue:
         """Tell whether nothing was ever stored here."""
         return self._db.execute("SELECT 1 FROM shards LIMIT 1").fetchone() is None
 
-    def restore_metrics(self, summaries: Iterable[Metric]) -> None:
-        """Take in summaries that were made of the points themselves; of which rank they are is not known any more."""
-        key = {"rank": 0, "attempt": None, "late": False}
+    def restore_metrics(self, summaries: Iterable[Metric], rank: int) -> None:
+        """Take in summaries that were made of the points themselves; of which attempt they are is not known."""
+        key = {"rank": rank, "attempt": None, "late": False}
         self._connection.executemany(_MERGE_METRIC, (asdict(metric) | key for metric in summaries))
         self._note_last_step()
 
@@ -454,7 +457,7 @@ class Catalogue:
     def _note_last_step(self) -> None:
         self._db.execute(
             "UPDATE run SET last_step = (SELECT max(step_hi) FROM metrics WHERE rank = "
-            "(SELECT min(rank) FROM metrics))"
+            "(SELECT min(rank) FROM metrics WHERE rank >= 0))"
         )
 
     def add_problems(self, time_us: int, texts: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ from .overview import CatalogueSnapshot, take_snapshot
 
 __all__ = ["drop_digest", "read_digest", "write_digest"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 HEADER_BYTES: Final = 100
 USER_VERSIONS: Final = 2**31
 

@@ -42,6 +42,7 @@ class ShardOrigin(NamedTuple):
     rank: int
     started_us: int
     parent: str | None
+    host: str | None = None
 
 
 class Beginning(NamedTuple):
@@ -60,7 +61,8 @@ class Beginning(NamedTuple):
 class CatalogueSnapshot:
     """Hold the small tables of run.db; empty for a run that has none yet. JSON values are decoded.
 
-    `metrics` are by rank, `shards`, `origins` and `beginnings` by shard, `heartbeats` (µs since 1970 UTC) by host.
+    `metrics` are by rank, a machine's below 0; `shards`, `origins` and `beginnings` by shard, `heartbeats`
+    (µs since 1970 UTC) by host.
     """
 
     run: dict[str, Any] = field(default_factory=dict)
@@ -115,11 +117,11 @@ def _take_metrics(connection: sqlite3.Connection, snapshot: CatalogueSnapshot) -
 
 
 def _take_shards(connection: sqlite3.Connection, snapshot: CatalogueSnapshot) -> None:
-    for shard, number, seq, rank, started_us, parent in connection.execute(
-        "SELECT shard, number, committed_seq, rank, started_us, parent FROM shards"
+    for shard, number, seq, *origin in connection.execute(
+        "SELECT shard, number, committed_seq, rank, started_us, parent, host FROM shards"
     ):
         snapshot.shards[shard] = ShardRow(number, seq)
-        snapshot.origins[shard] = ShardOrigin(rank, started_us, parent)
+        snapshot.origins[shard] = ShardOrigin(*origin)
     for shard, number, at_step, status, error, started_us, ended_us, host, pid, mark in connection.execute(
         "SELECT shard, number, at_step, status, error, started_us, ended_us, host, pid, process_start FROM attempts"
     ):

@@ -67,6 +67,16 @@ class _Source:
     def directory(self) -> Path:
         return self.cursor.directory
 
+    @property
+    def is_of_machine(self) -> bool:
+        """Tell whether it holds samples that a writer took: they can wait, as nobody waits for them."""
+        return self.cursor.identity is not None and self.cursor.identity.rank < 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether anything was read that is not committed."""
+        return self.pending.last_seq >= 0 or bool(self.pending.damage)
+
     def has_ended(self) -> bool:
         """Tell whether nobody will append to the shard any more."""
         identity = self.cursor.identity
@@ -165,13 +175,21 @@ class Drain:
 
     @property
     def has_pending(self) -> bool:
-        """Tell whether anything was read that is not committed."""
-        return any(source.pending.last_seq >= 0 or source.pending.damage for source in self._sources.values())
+        """Tell whether anything that a process logged was read and is not committed."""
+        return any(source.is_pending and not source.is_of_machine for source in self._sources.values())
+
+    @property
+    def has_pending_samples(self) -> bool:
+        """Tell whether samples of the machine were read that are not committed."""
+        return any(source.is_pending and source.is_of_machine for source in self._sources.values())
 
     @property
     def has_pending_finish(self) -> bool:
         """Tell whether a process has finished, and that is not committed."""
-        return any(source.finished and source.pending.last_seq >= 0 for source in self._sources.values())
+        finished = (
+            source for source in self._sources.values() if source.finished and not source.is_of_machine
+        )
+        return any(source.pending.last_seq >= 0 for source in finished)
 
     @property
     def has_pending_alert(self) -> bool:
@@ -182,12 +200,21 @@ class Drain:
             for event in source.pending.events
         )
 
-    def flush(self) -> None:
-        """Commit everything that was read; when it returns, all of that is on the disk."""
+    def trainer_pids(self) -> frozenset[int]:
+        """Return the numbers of the processes on this machine that have a board of the run open."""
+        open_here = (one.cursor.identity for one in self._sources.values() if not one.finished)
+        return frozenset(
+            one.pid
+            for one in open_here
+            if one and one.rank >= 0 and not one.parent and one.host == host_name()
+        )
+
+    def flush(self, *, samples: bool = True) -> None:
+        """Commit what was read, samples of the machine only if told; when it returns, all of that is on the disk."""
         ready = [
             source
             for source in self._sources.values()
-            if source.pending.last_seq >= 0 or source.pending.damage
+            if source.is_pending and (samples or not source.is_of_machine)
         ]
         if not ready:
             self._adopt()
@@ -272,7 +299,9 @@ class Drain:
                 problems.append(
                     f"the database was lost; summaries were made anew from scalars/{writer_name}.lance"
                 )
-                self.catalogue.restore_metrics(summaries(self.run / "scalars", self._scalars.committed()))
+                known = summaries(self.run / "scalars", self._scalars.committed(), writer_name)
+                for rank, metrics in known.items():
+                    self.catalogue.restore_metrics(metrics, rank)
             self.catalogue.add_problems(time.time_ns() // 1000, problems)
 
     def _keep_new(self, source: _Source, batch: Batch) -> None:
@@ -284,6 +313,8 @@ class Drain:
         elif source.stored >= 0:
             batch.forget(source.stored)
         source.pending.extend(batch)
+        if source.is_of_machine:
+            return  # no sign of a trainer's life
         latest = [int(column.times[-1]) for column in batch.columns.values()]
         latest += [event.time_us for event in batch.events] + [item.time_us for item in batch.items]
         self.last_record_us = max([*latest, self.last_record_us or 0]) or None

@@ -22,9 +22,10 @@ from ..journal.settings import settings
 from ..journal.webhook import take_webhook
 from .alerts import AlertDesk
 from .conclusion import correct_status, wait_until_ended
+from .description import Description
 from .durability import JournalSync
-from .environment import collect_environment
 from .hold import Hold, RunDeletedError
+from .sampler import SAMPLES_AGE_S, Sampler
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -70,8 +71,12 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     hold = Hold(trainer)
     desk = AlertDesk(run, webhook)
     try:
-        with JournalSync(run, settings().sync_every_s) as sync:
-            stored = hold.through(lambda: _serve(run, trainer, lock, hold, sync, desk))
+        chosen = settings()
+        with (
+            JournalSync(run, chosen.sync_every_s) as sync,
+            Sampler(run, chosen.system_metrics_every_s) as sampler,
+        ):
+            stored = hold.through(lambda: _serve(run, trainer, lock, hold, sync, sampler, desk))
     except RunDeletedError:
         log.warning("the run was deleted; writer %d ends", os.getpid())
         return DELETED_EXIT_CODE
@@ -123,29 +128,39 @@ def _acquire(lock: FileLock, trainer: Trainer, journal: Path) -> bool:
 
 
 def _serve(
-    run: Path, trainer: Trainer, lock: FileLock, hold: Hold, sync: JournalSync, desk: AlertDesk
+    run: Path,
+    trainer: Trainer,
+    lock: FileLock,
+    hold: Hold,
+    sync: JournalSync,
+    sampler: Sampler,
+    desk: AlertDesk,
 ) -> None:
     # Here, not at the top: importing lance takes 0.3 s, in which the lock is already held.
     from .drain import Drain
 
     with closing(Drain(run, host_name(), sends_alerts=desk.sends)) as drain:
         gc.freeze()  # what imports made stays; to look for garbage then takes less than a millisecond
-        _drain(drain, run, trainer, lock, hold, sync, desk)
+        _drain(drain, trainer, lock, hold, sync, sampler, desk)
+        desk.dispatch(drain.catalogue)
+        _conclude(drain, run, DEATH_GRACE_S, trainer)
 
 
 def _drain(
     drain: Drain,
-    run: Path,
     trainer: Trainer,
     lock: FileLock,
     hold: Hold,
     sync: JournalSync,
+    sampler: Sampler,
     desk: AlertDesk,
 ) -> None:
+    """Store what comes until the trainer is done, and all that is left then."""
     last_heartbeat = -HEARTBEAT_S
     # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
-    last_flush = -FLUSH_AGE_S
-    described = over = False
+    last_flush, last_samples = -FLUSH_AGE_S, time.monotonic()
+    description = Description(drain.catalogue, trainer)
+    over = False
     while not over:
         over = trainer.wait(0 if drain.pending_bytes >= FLUSH_BYTES else POLL_S)
         if not lock.is_in_place():
@@ -153,10 +168,14 @@ def _drain(
         drain.poll()
         sync.note(drain.grown)
         now = time.monotonic()
-        if not drain.has_pending:
-            last_flush = max(last_flush, now) if described else last_flush
-        elif _is_time_to_flush(drain, over, now - last_flush):
-            drain.flush()
+        samples = drain.has_pending_samples and now - last_samples >= SAMPLES_AGE_S
+        if not drain.has_pending and not samples:
+            last_flush = max(last_flush, now) if description.begun else last_flush
+        elif samples or _is_time_to_flush(drain, over, now - last_flush):
+            drain.flush(samples=samples)
+            last_samples = now if samples else last_samples
+            description.begin()
+            sampler.watch(drain.trainer_pids(), drain.catalogue.run()["started_us"])
             hold.stored()
             drain.renew_summaries(RENEWAL_S)
             _maintain(drain)
@@ -169,13 +188,10 @@ def _drain(
             with drain.catalogue.transaction():
                 drain.catalogue.beat(host_name())
             last_heartbeat = now
-        if not described and (directory := drain.catalogue.environment("cwd")):
-            described = True
-            with drain.catalogue.transaction():
-                drain.catalogue.set_values("environment", collect_environment(Path(directory)))
+        description.note()
+    sampler.close()
     drain.exhaust()
-    desk.dispatch(drain.catalogue)
-    _conclude(drain, run, DEATH_GRACE_S, trainer)
+    description.note(last=True)
 
 
 def _is_time_to_flush(drain: Drain, over: bool, age_s: float) -> bool:
