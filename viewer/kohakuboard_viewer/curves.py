@@ -73,7 +73,7 @@ class Curves:
 
 def curve_state(run: Run, metric: str) -> str:
     """Return a word that is another whenever the metric has other points. Raises MetricNotFoundError."""
-    known: Metric | None = run.metrics.get(metric)
+    known: Metric | None = run.metrics.get(metric) or run.system_metrics().get(metric)
     if known is None:
         raise MetricNotFoundError(run.id, metric, run.metrics)
     return f"{known.count}-{known.last_time_us}"

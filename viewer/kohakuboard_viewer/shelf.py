@@ -37,7 +37,6 @@ class RunView:
     notes: str | None
     tags: Sequence[str]
     config: Mapping[str, Any]
-    environment: Mapping[str, Any]
     summary: Mapping[str, Any]
     metrics: Mapping[str, Metric]
     status: str
@@ -157,7 +156,6 @@ def view_of(run: Run) -> RunView:
         notes=run.notes,
         tags=run.tags,
         config=run.config,
-        environment=run.environment,
         summary=run.summary,
         metrics=run.metrics,
         status=run.status,
