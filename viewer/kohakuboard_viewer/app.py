@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from kohakuboard.errors import KohakuBoardError
 
 from .data import Data
+from .files import Files
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
 from .heats import Heats
 from .pages import Pages
@@ -36,7 +37,7 @@ def create_app(
 ) -> Starlette:
     """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
     shelf = Shelf(Path(root), project)
-    pages, data, heats = Pages(shelf), Data(shelf), Heats(shelf)
+    pages, data, heats, files = Pages(shelf), Data(shelf), Heats(shelf), Files(shelf)
     errors = _Errors(pages)
     return Starlette(
         routes=[
@@ -49,6 +50,9 @@ def create_app(
             Route(f"{_RUN}/version", data.run_version),
             Route(f"{_RUN}/histograms/map", heats.columns),
             Route(f"{_RUN}/histograms/map.png", heats.picture),
+            Route(f"{_RUN}/files/{{name}}", files.file),
+            Route(f"{_RUN}/masks/{{name}}", files.mask),
+            Route(f"{_RUN}/figures/{{digest}}", files.figure),
             Route(f"{_RUN}/{{tab}}", pages.run),
             Mount("/static", _Static(directory=STATIC)),
         ],
@@ -67,6 +71,8 @@ class _Static(StaticFiles):
     def file_response(self, *args: object, **kwargs: object) -> Response:
         response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
         response.headers["Cache-Control"] = "no-cache"
+        # Frames of figures are of no origin, and draw with these; there is no secret in them.
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
         return response
 
 

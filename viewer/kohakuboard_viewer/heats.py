@@ -43,7 +43,7 @@ class Heats:
         """Send a map as columns."""
         ask = Ask(request.query_params)
         size = ask.within("columns", 300, 1, _MOST_COLUMNS), ask.within("rows", 64, 1, _MOST_ROWS)
-        heat, etag = self._heat(request, ask.name(), size)
+        heat, etag = self._heat(request, ask.text("name"), size)
         if is_known(request, etag):
             return not_modified(etag)
         header = {"rows": len(heat.edges) - 1, "outside": heat.outside}
@@ -57,7 +57,7 @@ class Heats:
 
     def picture(self, request: Request) -> Response:
         """Send a map as a PNG, whose cells are the more opaque the more they hold."""
-        heat, etag = self._heat(request, Ask(request.query_params).name(), _PICTURE)
+        heat, etag = self._heat(request, Ask(request.query_params).text("name"), _PICTURE)
         if is_known(request, etag):
             return not_modified(etag)
         return Response(_png(heat), media_type="image/png", headers=fresh(etag))

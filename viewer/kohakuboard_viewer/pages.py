@@ -47,7 +47,11 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"number": present.number, "duration": present.duration}
+        self._templates.filters |= {
+            "number": present.number,
+            "duration": present.duration,
+            "size": present.size,
+        }
         self._templates.globals |= {"release": __version__}
 
     def runs(self, request: Request) -> Response:

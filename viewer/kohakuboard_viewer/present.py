@@ -18,6 +18,8 @@ __all__ = [
     "moment",
     "namespace",
     "number",
+    "plain",
+    "size",
     "split_words",
     "text",
 ]
@@ -66,6 +68,16 @@ def duration(seconds: float) -> str:
     return f"{hours} h {whole // 60 % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def size(n_bytes: int) -> str:
+    """Return a size in the largest unit that it has one of."""
+    value, unit = float(n_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
 def moment(when: datetime, now: datetime) -> str:
     """Return a time as people say it at `now`, in now's time zone; a dash for 1970, which means unknown."""
     local = when.astimezone(now.tzinfo)
@@ -76,14 +88,20 @@ def moment(when: datetime, now: datetime) -> str:
     return f"{local.day} {local:%b %H:%M}" if local.year == now.year else f"{local.day} {local:%b %Y}"
 
 
-def text(value: object) -> str:
-    """Return a value of a config or an environment as text, JSON where it is a list."""
+def plain(value: object) -> str:
+    """Return a value as text, JSON where it is a list."""
     if isinstance(value, str):
-        shown = value
-    elif isinstance(value, float):
-        shown = repr(value)
-    else:
-        shown = json.dumps(value, ensure_ascii=False, default=str)
+        return value
+    if isinstance(value, float):
+        return repr(value)
+    if value is None or isinstance(value, bool | int | list | tuple | dict):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def text(value: object) -> str:
+    """Return a value of a config or an environment as text of a bearable length."""
+    shown = plain(value)
     return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " …"
 
 

@@ -4,12 +4,21 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from . import charts, console, histograms
+from . import charts, console, densities, figures, histograms, media, tables, tensors
 from .base import Ask, Paging, Steps, Tab
 
 __all__ = ["TABS", "Ask", "Paging", "Steps", "Tab", "tab_of"]
 
-TABS: Final[tuple[Tab, ...]] = (charts.TAB, histograms.TAB, console.TAB)
+TABS: Final[tuple[Tab, ...]] = (
+    charts.TAB,
+    media.TAB,
+    figures.TAB,
+    histograms.TAB,
+    densities.TAB,
+    tensors.TAB,
+    tables.TAB,
+    console.TAB,
+)
 
 
 def tab_of(path: str) -> Tab:

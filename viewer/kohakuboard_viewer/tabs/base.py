@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from kohakuboard.reader import Run
 
-__all__ = ["Ask", "Paging", "Steps", "Tab"]
+__all__ = ["Ask", "Paging", "Steps", "Tab", "at_step", "chosen_name"]
 
 # A slider has no more positions than a screen has pixels, and their steps travel with each page.
 _MOST_POSITIONS: Final = 4000
@@ -28,9 +28,9 @@ class Ask:
         """Return a text, "" when there is none."""
         return self._query.get(name, "")[:_LONGEST_WORDS].strip()
 
-    def name(self) -> str:
-        """Return the name of what is to be shown, as it was logged."""
-        return self._query.get("name", "")
+    def text(self, name: str) -> str:
+        """Return a text as it is, such as a name that was logged."""
+        return self._query.get(name, "")
 
     def whole(self, name: str) -> int | None:
         """Return a whole number of 64 bits, None when there is none."""
@@ -45,10 +45,41 @@ class Ask:
         value = self.whole(name)
         return default if value is None else min(max(value, least), most)
 
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """Return what a form has to hand on: all that is asked, but for some."""
+        return [(key, value) for key, value in self._query.items() if key not in without]
+
     def link(self, **changes: object) -> str:
         """Return a link to this page that asks for other things; None takes one out."""
         query = {key: value for key, value in {**self._query, **changes}.items() if value not in (None, "")}
         return "?" + urlencode(query)
+
+
+def chosen_name(ask: Ask, names: Sequence[str]) -> str | None:
+    """Return the name that is asked for, or the first; None when there are no names."""
+    wanted = ask.text("name")
+    return wanted if wanted in names else next(iter(names), None)
+
+
+class Stepped(Protocol):
+    """Be something that was logged at a step."""
+
+    @property
+    def step(self) -> int:
+        """Return the step."""
+        ...
+
+
+Entry = TypeVar("Entry", bound=Stepped)
+
+
+def at_step(entries: Sequence[Entry], step: int | None) -> Sequence[Entry]:
+    """Return those of entries, in order of their steps, that belong to the last step up to one."""
+    end = bisect_right([entry.step for entry in entries], step) if step is not None else 0
+    begin = end
+    while begin > 0 and entries[begin - 1].step == entries[end - 1].step:
+        begin -= 1
+    return entries[begin:end]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Bars:
     lo: float
     hi: float
     total: int
-    largest: int
+    nonfinite: str
 
 
 def histogram_series(run: Run, name: str) -> HistogramSeries:
@@ -76,8 +76,14 @@ def _bars_at(series: HistogramSeries, step: int | None) -> Bars | None:
         lo=lo,
         hi=hi,
         total=int(counts.sum()),
-        largest=int(counts.max(initial=0)),
+        nonfinite=_nonfinite(series, place),
     )
+
+
+def _nonfinite(series: HistogramSeries, place: int) -> str:
+    """Say how many values are in no bin, "" when all are."""
+    counted = {"NaN": series.n_nan, "∞": series.n_posinf, "-∞": series.n_neginf}
+    return ", ".join(f"{present.number(int(n[place]))} {what}" for what, n in counted.items() if n[place])
 
 
 def _path(
