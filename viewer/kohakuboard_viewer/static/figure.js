@@ -20,7 +20,8 @@
     )
     const ground = own.plot_bgcolor && !layout.plot_bgcolor ? {} : { plot_bgcolor: layout.plot_bgcolor ?? "rgba(0,0,0,0)" }
     const font = { ...layout.font, color: layout.font?.color ?? ink }
-    return { ...layout, ...ground, ...lines, font, paper_bgcolor: layout.paper_bgcolor ?? "rgba(0,0,0,0)", width: undefined, height: undefined, autosize: true }
+    const margin = { t: layout.title ? 64 : 28, r: 28, b: 48, l: 56, ...layout.margin }
+    return { ...layout, margin, ...ground, ...lines, font, paper_bgcolor: layout.paper_bgcolor ?? "rgba(0,0,0,0)", width: undefined, height: undefined, autosize: true }
   }
 
   const draw = () => Plotly.react(place, { data, layout: dressed(), frames, config: CONFIG })
