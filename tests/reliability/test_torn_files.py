@@ -27,7 +27,7 @@ from kohakuboard.writer import recover
 
 # Logs 100 points that are stored, and 300 that are not, in several segments; dies without a word.
 PROGRAM = """
-import os, sys
+import os, struct, sys
 from pathlib import Path
 import msgspec
 from kohakuboard.journal.format import RICH
@@ -39,7 +39,9 @@ shard = Shard(run / "journal", rank=0, host=host, segment_bytes=8192)
 shard.event(0, {"type": "start", "run_id": "r", "name": "named", "default_name": "r", "project": "p", "group": None,
                 "notes": None, "tags": ["t"], "config": {"lr": 1}, "process": {"cwd": "/"}})
 pixels = {"type": "media", "caption": None, "pixels": {"dtype": "|u1", "shape": [2, 2], "data": bytes(4)}}
-counted = {"type": "histogram", "counts": [1, 2], "edges": [0.0, 1.0, 2.0], "n_nonfinite": 0}
+counts = {"dtype": "<i8", "shape": [2], "data": struct.pack("<2q", 1, 2)}
+edges = {"dtype": "<f8", "shape": [3], "data": struct.pack("<3d", 0.0, 1.0, 2.0)}
+counted = {"type": "histogram", "counts": counts, "edges": edges, "n_nan": 0, "n_posinf": 0, "n_neginf": 0}
 items = [{"name": "picture", "index": 0, **pixels}, {"name": "weights", "index": 0, **counted}]
 shard.record(RICH, 0, msgspec.msgpack.encode({"scalars": {}, "items": items}))
 for step in range(100): shard.row(step, {"a": float(step)})

@@ -93,7 +93,9 @@ class Media(Rich):
             return {"file": stage.data(matplotlib_bytes(data, "png")), "file_name": None}
         if hasattr(data, "getbands"):
             return raster_item(data, stage)
-        return {"pixels": pixels_item(data, stage)}
+        if isinstance(data, list | tuple) or any(hasattr(data, mark) for mark in ("dtype", "__array__")):
+            return {"pixels": pixels_item(data, stage)}
+        raise RichValueError("Media", data, "pass an image, an array, the path of a file or its bytes")
 
     def _film(self, stage: Stage) -> dict[str, Any]:
         if self._format == "mp4" and not has_ffmpeg():
