@@ -23,6 +23,9 @@ AXES: Final[tuple[Axis, ...]] = get_args(Axis)
 _LIMIT_BYTES: Final = 512 * 1024 * 1024
 
 
+_Key = tuple[Path, str, "str | None"]
+
+
 class _Kept(NamedTuple):
     state: str
     series: Series
@@ -41,25 +44,25 @@ class Curves:
     def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Path, str], _Kept] = OrderedDict()
-        self._sizes: dict[tuple[Path, str], int] = {}
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._sizes: dict[_Key, int] = {}
 
-    def curve(self, run: Run, metric: str, axis: Axis) -> Curve:
+    def curve(self, run: Run, metric: str, axis: Axis, host: str | None = None) -> Curve:
         """Return the curve of a metric as the run now has it; the caller holds the run's lock.
 
         x counts steps, points in log order, µs since the run began, or µs since 1970. Raises
-        MetricNotFoundError.
+        MetricNotFoundError. Of samples of a machine, those of `host`, by default of the first.
         """
-        state = curve_state(run, metric)
-        kept = self._kept.get((run.path, metric))
+        state = curve_state(run, metric, host)
+        kept = self._kept.get((run.path, metric, host))
         if kept is None or kept.state != state:
-            kept = _Kept(state, run.series(metric), {})
+            kept = _Kept(state, run.series(metric, host=host), {})
         if (curve := kept.by_axis.get(axis)) is None:
             curve = kept.by_axis[axis] = Curve(_positions(kept.series, axis, run), kept.series.value)
-        self._keep((run.path, metric), kept)
+        self._keep((run.path, metric, host), kept)
         return curve
 
-    def _keep(self, key: tuple[Path, str], kept: _Kept) -> None:
+    def _keep(self, key: _Key, kept: _Kept) -> None:
         """Put a metric last in the queue of those to let go of, and let go of what is too much."""
         with self._lock:
             self._kept[key] = kept
@@ -71,9 +74,10 @@ class Curves:
                 total -= self._sizes.pop(oldest)
 
 
-def curve_state(run: Run, metric: str) -> str:
+def curve_state(run: Run, metric: str, host: str | None = None) -> str:
     """Return a word that is another whenever the metric has other points. Raises MetricNotFoundError."""
-    known: Metric | None = run.metrics.get(metric) or run.system_metrics().get(metric)
+    sampled = run.system_metrics(host)
+    known: Metric | None = sampled.get(metric) if host else run.metrics.get(metric) or sampled.get(metric)
     if known is None:
         raise MetricNotFoundError(run.id, metric, run.metrics)
     return f"{known.count}-{known.last_time_us}"

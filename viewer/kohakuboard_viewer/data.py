@@ -1,7 +1,7 @@
 """What pages fetch after they are there: windows of curves, sparklines, and whether anything is new.
 
-    /run/{project}/{run}/series?metric=&x=&lo=&hi=&width=&smooth=     columns (see columns.py) with ETag
-    /run/{project}/{run}/sparkline.svg?metric=&width=&height=         an image
+    /run/{project}/{run}/series?metric=&x=&lo=&hi=&width=&smooth=&host=     columns (see columns.py) with ETag
+    /run/{project}/{run}/sparkline.svg?metric=&width=&height=&host=         an image
     /run/{project}/{run}/version?tab=                                 {"version", "status", "live"} with ETag
     /version?project=                                                 the same for a list of runs
 
@@ -49,6 +49,7 @@ class _Window:
     hi: float | None
     width: int
     smooth: float
+    host: str | None
 
     @property
     def unit(self) -> int:
@@ -73,10 +74,10 @@ class Data:
         """Send one window of one metric."""
         window = _read_window(request.query_params)
         with self._shelf.run(**request.path_params) as run:
-            etag = etag_of(curve_state(run, window.metric), str(request.query_params))
+            etag = etag_of(curve_state(run, window.metric, window.host), str(request.query_params))
             if is_known(request, etag):
                 return not_modified(etag)
-            curve = self._curves.curve(run, window.metric, window.axis)
+            curve = self._curves.curve(run, window.metric, window.axis, window.host)
             reduction = curve.reduce(*window.ends(curve), window.width, smooth=window.smooth)
             state = {"version": run.version, "live": run.status == "running"}
         header = {"metric": window.metric, "x": window.axis, **_extent(curve, window), **state}
@@ -88,11 +89,12 @@ class Data:
         metric = request.query_params.get("metric", "")
         width = _whole_between(request.query_params, "width", 120, 16, 2000)
         height = _whole_between(request.query_params, "height", 28, 8, 1000)
+        host = request.query_params.get("host")
         with self._shelf.run(**request.path_params) as run:
-            etag = etag_of(curve_state(run, metric), str(request.query_params))
+            etag = etag_of(curve_state(run, metric, host), str(request.query_params))
             if is_known(request, etag):
                 return not_modified(etag)
-            curve = self._curves.curve(run, metric, "step")
+            curve = self._curves.curve(run, metric, "step", host)
             reduction = curve.reduce(int(curve.x[0]), int(curve.x[-1]), width // 2)
         return Response(sparkline(reduction, width, height), media_type="image/svg+xml", headers=fresh(etag))
 
@@ -127,6 +129,7 @@ def _read_window(query: Mapping[str, str]) -> _Window:
         hi=_real(query, "hi"),
         width=_whole_between(query, "width", 1000, 1, _WIDEST),
         smooth=smooth,
+        host=query.get("host"),
     )
 
 

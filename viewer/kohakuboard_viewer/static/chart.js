@@ -112,7 +112,7 @@ class KoboChart extends HTMLElement {
       query.set("lo", view.lo)
       query.set("hi", view.hi)
     }
-    return `${this.dataset.src}?${query}`
+    return `${this.dataset.src}${this.dataset.src.includes("?") ? "&" : "?"}${query}`
   }
 
   #draw(found) {

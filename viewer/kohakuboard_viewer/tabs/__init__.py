@@ -4,7 +4,7 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from . import charts, console, densities, figures, histograms, media, tables, tensors
+from . import charts, console, densities, environment, figures, histograms, media, system, tables, tensors
 from .base import Ask, Paging, Steps, Tab
 
 __all__ = ["TABS", "Ask", "Paging", "Steps", "Tab", "tab_of"]
@@ -18,6 +18,8 @@ TABS: Final[tuple[Tab, ...]] = (
     tensors.TAB,
     tables.TAB,
     console.TAB,
+    system.TAB,
+    environment.TAB,
 )
 
 

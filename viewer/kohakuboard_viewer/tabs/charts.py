@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from kohakuboard.reader import Metric, Run
 
 from .. import present
 from .base import Ask, Tab
 
-__all__ = ["TAB", "pairs", "sections"]
+__all__ = ["TAB", "brief", "pairs", "sections"]
+
+_LARGE: Final = ("packages", "variables")
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
@@ -25,8 +27,16 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
         "sections": sections(metrics),
         "summary": pairs(own, words),
         "config": pairs(run.config, words),
-        "environment": pairs(run.environment, words),
+        "environment": pairs(brief(run.environment), words),
     }
+
+
+def brief(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment without what needs a page of its own."""
+    found = {name: value for name, value in environment.items() if name not in _LARGE}
+    if isinstance(git := found.get("git"), Mapping):
+        found["git"] = {name: value for name, value in git.items() if name != "diff"}
+    return found
 
 
 def pairs(values: Mapping[str, Any], words: Sequence[str]) -> list[tuple[str, str]]:
