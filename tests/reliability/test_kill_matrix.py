@@ -5,10 +5,13 @@ The short form kills once at each moment for half of the targets, the long one (
 
 from __future__ import annotations
 
+import hashlib
 import io
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -109,6 +112,26 @@ def check_rich(run: Run, count: int, every: int) -> None:
         assert run.table("rows", step).rows == [[step, f"row {i}"] for i in range(TABLE_ROWS)]
     for entry in (pictures[0], pictures[-1]):
         assert _color(entry.read()) == entry.step % 251
+    noisy = run.media("noise")
+    assert [entry.step for entry in noisy] == [step for step in steps if step % 500 == 0 for _ in range(2)]
+    vectors = run.tensors("vector")
+    assert [entry.step for entry in vectors] == steps
+    for tensor in (vectors[0], vectors[-1]):
+        assert np.array_equal(tensor.array(), np.full(tensor.shape, tensor.step))
+    # What nobody can find any more would be kept for ever.
+    assert stored_hashes(run.path) == {one.hash for one in run.media()} | {one.hash for one in vectors}
+
+
+def stored_hashes(run: Path) -> set[str]:
+    """Return the hashes of all bytes that are stored, small and large; each file has the content that its name says."""
+    large = [path for path in (run / "media").glob("**/*") if path.is_file() and path.suffix != ".tmp"]
+    for path in large:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == path.stem
+    small: set[str] = set()
+    for database in run.glob("media*.db"):
+        with closing(sqlite3.connect(database)) as connection:
+            small |= {digest for (digest,) in connection.execute("SELECT hash FROM media")}
+    return small | {path.stem for path in large}
 
 
 def _color(png: bytes) -> int:
@@ -164,6 +187,7 @@ def test_no_kill_loses_or_doubles_a_call(tmp_path: Path, moment: str, target: st
 def _check_that_the_journal_is_gone(run: Path) -> None:
     # A process killed before it named its first segment has logged nothing; what it left goes ten seconds later.
     assert not list(run.glob("journal/*/*.kbj"))
+    assert not list(run.glob("journal/*/*.staged"))
 
 
 def _check_that_training_went_on(victim: Victim) -> None:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kohakuboard import Board, Histogram, Media, Table
+from kohakuboard import Board, Histogram, Media, Table, Tensor
 from kohakuboard.journal.process import host_name, is_alive
 from tests.reliability.processes import wait_for, writers_of
 
@@ -35,7 +35,7 @@ class Victim:
     """Start a trainer that logs to the run "victim" below `root`, from step `start` on.
 
     `paced`: PACE calls a second; otherwise bursts of BURST calls, as fast as it can. `rich_every`: every so many steps
-    a histogram, a picture and a table go with the scalars; 0 for never. `forked`: a child of it logs as well.
+    a histogram, pictures, a tensor and a table go with the scalars; 0 for never. `forked`: a child of it logs as well.
     `at_exit`: it leaves the end to the board's exit handler.
     """
 
@@ -106,7 +106,11 @@ def rich_values(step: int) -> dict[str, Any]:
     import numpy as np  # here: most victims need none, and shall start quickly
 
     size = 200 if step % 100 == 0 else 8  # a large array is staged in a file of its own
+    noise = np.random.default_rng(step).integers(0, 256, (320, 320, 3), dtype=np.uint8)
     return {
+        # Now and then one that is no longer small when it is stored.
+        **({"noise": [Media(noise), Media(noise)]} if step % 500 == 0 else {}),
+        "vector": Tensor(np.full(size * size, step, dtype=np.int32)),
         "weights": Histogram.from_bins([step % 7, step % 11, step], [0.0, 1.0, 2.0, 3.0]),
         "picture": Media(np.full((size, size, 3), step % 251, dtype=np.uint8), caption=f"step {step}"),
         "rows": Table([[step, f"row {i}"] for i in range(TABLE_ROWS)], columns=["step", "name"]),
