@@ -1,0 +1,228 @@
+"""The tabs of a run's page in a real Chromium, with hostile content in all of them; every wait is for an event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kohakuboard import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor
+
+from .conftest import served
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+TABS = (
+    "",
+    "media",
+    "figures",
+    "histograms",
+    "densities",
+    "tensors",
+    "tables",
+    "console",
+    "system",
+    "environment",
+)
+ATTACK = '<img src=x onerror="document.title=1"><script>document.title=1</script>'
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><script>parent.document.title=1</script></svg>'
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a run with something on each tab, once; no test changes it."""
+    random = np.random.default_rng(0)
+    picture = np.zeros((40, 60, 3), np.uint8)
+    with Board(ATTACK, project="p", base_dir=tmp_path_factory.mktemp("tabs"), capture_output=False) as board:
+        for step in range(0, 50, 10):
+            board.log(
+                {
+                    "h": Histogram(random.normal(loc=step / 10, size=500)),
+                    "k": KernelDensity(random.normal(size=100)),
+                    "seg": [
+                        Media(
+                            picture + step,
+                            f"{step}/{number}",
+                            boxes=[{"box": [5, 5, 30, 30], "label": ATTACK}],
+                            masks={"m": np.eye(40, 60, dtype=np.uint8)},
+                        )
+                        for number in range(3)
+                    ],
+                    "rows": Table([{"n": (i * 7) % 60, "s": ATTACK} for i in range(60)]),
+                },
+                step=step,
+            )
+        tone = np.sin(np.arange(80_000) / 5).astype(np.float32)
+        title = {"title": {"text": ATTACK}}
+        board.log(
+            {
+                ATTACK: Media(SVG.encode(), ATTACK),
+                "tone": Media(tone, sample_rate=8000),
+                "figure": Figure({"data": [{"type": "heatmap", "z": [[1, 2], [3, 4]]}], "layout": title}),
+                "t": Tensor(np.eye(3)),
+                "loss": 1.0,
+            },
+            step=40,
+        )
+    (board.path / "console.log").write_text(f"\x1b[31m{ATTACK}\x1b[0m\n" * 200)
+    return board.path
+
+
+@pytest.fixture(scope="module")
+def address(run: Path) -> Iterator[str]:
+    with served(run.parents[1]) as address:
+        yield f"{address}/run/{run.parent.name}/{run.name}"
+
+
+@pytest.fixture
+def open_tab(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Return what opens a tab; what the console then complains of, hostile content among it, fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_one(tab: str, *, at: str = address, **options: Any) -> Page:
+        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{at}/{tab}" if tab else at)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def steps_shown(page: Page) -> Any:
+    return expect(page.locator(".step-now"))
+
+
+def test_every_tab_is_calm_fits_its_window_and_runs_nothing_that_was_logged(
+    open_tab: Callable[..., Page], address: str
+) -> None:
+    page = open_tab("", viewport={"width": 390, "height": 800})
+    for tab in TABS:
+        page.goto(f"{address}/{tab}" if tab else address, wait_until="domcontentloaded")
+        expect(page.locator(".tabs [aria-current]")).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
+        assert page.title() != "1"
+
+
+def test_the_slider_moves_with_the_keyboard_and_the_url_keeps_the_step(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("media")
+    steps_shown(page).to_have_text("40")
+    page.locator("[data-steps]").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    steps_shown(page).to_have_text("20")
+    expect(page.locator(".caption").filter(has_text="20/0")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"step=20"))
+    page.keyboard.press("End")
+    steps_shown(page).to_have_text("40")
+    expect(page).not_to_have_url(re.compile(r"step="))
+
+
+def test_links_are_followed_in_place_and_back(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("tables")
+    page.evaluate("window.sameDocument = true")
+    page.locator("thead a", has_text="n").click()
+    first = page.locator("tbody tr").first.locator("td").nth(1)
+    expect(first).to_have_text("0")
+    page.locator("thead a", has_text="n").click()
+    expect(first).to_have_text("59")
+    expect(page.locator("[aria-sort=descending]")).to_have_count(1)
+    page.go_back()
+    expect(first).to_have_text("0")
+    assert page.evaluate("window.sameDocument")
+
+
+def test_a_heat_map_is_drawn_read_and_chooses_the_step(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("histograms")
+    heat = page.locator("kobo-heatmap")
+    expect(heat).to_have_attribute("data-state", "ready")
+    opaque = (
+        "c => c.getContext('2d').getImageData(70, 8, 300, 170).data.some((v, i) => i % 4 === 3 && v === 255)"
+    )
+    assert page.locator("kobo-heatmap canvas").evaluate(opaque)
+    box = page.locator("kobo-heatmap canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 70, box["y"] + 80)
+    expect(heat.locator("output")).to_contain_text("step 0 ·")
+    page.mouse.click(box["x"] + 70, box["y"] + 80)
+    steps_shown(page).to_have_text("0")
+
+
+def test_overlays_are_switched_off(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("media")
+    for switch, overlay in (("#show-boxes", ".boxes"), ("#show-masks", ".mask")):
+        expect(page.locator(overlay).first).to_be_visible()
+        page.locator(switch).uncheck()
+        expect(page.locator(overlay).first).to_be_hidden()
+
+
+def test_a_sound_plays_from_where_one_seeks_to(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("media")
+    page.locator("audio").evaluate(
+        "audio => new Promise((done, fail) => { audio.onseeked = done; audio.onerror = fail; "
+        "audio.onloadedmetadata = () => { audio.currentTime = 7 }; audio.load() })"
+    )
+    assert page.locator("audio").evaluate("audio => [audio.currentTime, Math.round(audio.duration)]") == [
+        7,
+        10,
+    ]
+
+
+def test_a_figure_is_drawn_in_a_frame_that_reaches_nothing(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("figures")
+    frame = page.frame_locator(".plotted iframe")
+    expect(frame.locator(".main-svg").first).to_be_visible()
+    inside = page.frames[1]
+    assert inside.evaluate("origin") == "null"
+    assert (
+        inside.evaluate("() => { try { return parent.document.title } catch { return 'refused' } }")
+        == "refused"
+    )
+    page.locator("#theme").click()
+    expect(page.locator(".plotted iframe")).to_have_attribute("src", re.compile("#dark$"))
+
+
+def test_what_is_printed_appears_at_the_end(open_tab: Callable[..., Page], tmp_path: Path) -> None:
+    with Board("live", project="p", base_dir=tmp_path / "runs", capture_output=False) as board:
+        path = board.path
+        (path / "console.log").write_text("line\n" * 300)
+        with served(tmp_path / "runs") as server:
+            page = open_tab("console", at=f"{server}/run/p/{path.name}")
+            expect(page.locator(".console li")).to_have_count(300)
+            with (path / "console.log").open("a") as file:
+                file.write("the newest\n")
+            newest = page.locator(".console li", has_text="the newest")
+            expect(newest).to_be_in_viewport()
+
+
+def test_tabs_say_the_same_without_script(open_tab: Callable[..., Page], address: str) -> None:
+    page = open_tab("media?step=20", java_script_enabled=False)
+    expect(page.locator(".medium img").first).to_be_visible()
+    page.locator(".step-link[rel=prev]").click()
+    steps_shown(page).to_have_text("10")
+    page.goto(f"{address}/histograms")
+    expect(page.locator(".bars path")).to_have_count(1)
+    page.goto(f"{address}/tables")
+    page.locator("#filter input[name=q]").fill("59")
+    page.locator("#filter button").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
