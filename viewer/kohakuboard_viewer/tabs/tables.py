@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kohakuboard.reader import MediaEntry, Run, TableEntry
+from kohakuboard.reader import MediaEntry, Run, TableEntry, TablePage
 
 from .. import present
 from .base import Ask, Paging, Steps, Tab, chosen_name
@@ -14,8 +14,10 @@ from .base import Ask, Paging, Steps, Tab, chosen_name
 __all__ = ["TAB", "Cell"]
 
 _ROWS: Final = 50
+_MOST_PAGES: Final = 10**9
 _MOST_COLUMNS: Final = 200
 _LONGEST: Final = 1000
+_SHORT: Final = 24  # is not broken into lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +42,19 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
 
 
 def _page(table: TableEntry, ask: Ask) -> Mapping[str, Any]:
-    """Return the rows that are asked for; counting what is found comes first, since it says which pages there are."""
-    query = ask.words("q")
+    """Return the rows that are asked for."""
     sort = ask.text("sort")
     sort_by, descending = sort if sort in table.columns else None, ask.words("desc") == "1"
-    total = table.page(0, 0, search=query).n_rows if query else table.n_rows
-    paging = Paging.of(ask, total, _ROWS)
-    page = table.page(paging.begin, _ROWS, search=query or None, sort_by=sort_by, descending=descending)
+
+    def read(begin: int) -> TablePage:
+        search = ask.words("q") or None
+        return table.page(begin, _ROWS, sort_by=sort_by, descending=descending, search=search)
+
+    wanted = (ask.within("page", 1, 1, _MOST_PAGES) - 1) * _ROWS
+    page = read(wanted)
+    paging = Paging.of(ask, page.n_rows, _ROWS)
+    if paging.begin != wanted:  # beyond the last page, which was not known before
+        page = read(paging.begin)
     columns = list(zip(table.columns, table.kinds, strict=True))
     return {
         "table": table,
@@ -74,7 +82,8 @@ def _cell(value: object) -> Cell:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Cell("n", present.number(value))
     text = value.hex(" ") if isinstance(value, bytes) else present.plain(value)
-    return Cell("text", text[:_LONGEST], max(len(text) - _LONGEST, 0))
+    kind = "short" if len(text) <= _SHORT and "\n" not in text else "text"
+    return Cell(kind, text[:_LONGEST], max(len(text) - _LONGEST, 0))
 
 
 TAB = Tab("tables", "Tables", lambda run: len({table.name for table in run.tables()}), _show)
