@@ -7,7 +7,7 @@ board.log(loss=0.5)
 board.finish()
 """
 
-from .client import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor
+from .client import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor, Text
 from .errors import KohakuBoardError
 
 __version__ = "0.1.0"
@@ -21,6 +21,7 @@ __all__ = [
     "Media",
     "Table",
     "Tensor",
+    "Text",
     "__version__",
 ]
 

@@ -6,7 +6,7 @@ Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.m
 from .adapter import AdapterRun
 from .board import Board, default_root, open_boards
 from .names import directory_name, new_run_id, random_name
-from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor
+from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor, Text
 
 __all__ = [
     "AdapterRun",
@@ -17,6 +17,7 @@ __all__ = [
     "Media",
     "Table",
     "Tensor",
+    "Text",
     "default_root",
     "directory_name",
     "new_run_id",

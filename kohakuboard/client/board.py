@@ -241,11 +241,11 @@ class Board(Shortcuts):
                 called, one more than the highest step so far.
             values: More names and values.
 
-        Values are Python or NumPy numbers, bools, tensors or arrays of one element, Histogram, KernelDensity, Media,
-        Table, Tensor, and lists of these. A CUDA tensor is copied as it is now, without waiting for the device; the
-        call reaches the journal when the copy is done, and calls behind it wait for that. What cannot be logged is
-        refused in one warning for each name, and the rest is logged. Raises BoardClosedError after `finish()`, and
-        nothing else.
+        Values are Python or NumPy numbers, bools, tensors or arrays of one element, strings, figures, images of Pillow,
+        Histogram, KernelDensity, Figure, Media, Table, Tensor, Text, and lists of these. A CUDA tensor is copied as it
+        is now, without waiting for the device; the call reaches the journal when the copy is done, and calls behind it
+        wait for that. What cannot be logged is refused in one warning for each name, and the rest is logged. Raises
+        BoardClosedError after `finish()`, and nothing else.
         """
         if metrics is not None:
             values = self._merged(metrics, values) if values else metrics  # type: ignore[assignment]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from .plain import words
-from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor
+from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor, Text
 
 __all__ = ["Shortcuts"]
 
@@ -39,6 +39,18 @@ class Shortcuts:
     ) -> None:
         """Log rows and columns: see Table."""
         self.log({name: Table(data, columns)}, step=step)
+
+    def log_text(
+        self,
+        name: str,
+        text: Any,
+        format: Literal["plain", "markdown", "html"] = "plain",  # noqa: A002
+        *,
+        step: int | None = None,
+    ) -> None:
+        """Log a text, or a list of several: see Text."""
+        texts = text if isinstance(text, list | tuple) else [text]
+        self.log({name: [Text(one, format) for one in texts]}, step=step)
 
     def log_images(
         self,

@@ -38,6 +38,7 @@ _NEEDED: Final[dict[str, Fields]] = {
     "histogram": {},
     "density": {},
     "tensor": {"values": dict},
+    "text": {"format": str, "text": dict},
     "media": {"caption": _TEXT_OR_NONE},
     "table": {"columns": list, "kinds": list, "n_rows": int, "batches": list, "media": list},
 }

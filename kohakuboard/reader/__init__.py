@@ -11,7 +11,16 @@ from .alerts import Alert
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
-from .rich import DensityEntry, HistogramSeries, MediaEntry, StoredFile, TableEntry, TablePage, TensorEntry
+from .rich import (
+    DensityEntry,
+    HistogramSeries,
+    MediaEntry,
+    StoredFile,
+    TableEntry,
+    TablePage,
+    TensorEntry,
+    TextEntry,
+)
 from .run import Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
@@ -32,6 +41,7 @@ __all__ = [
     "TableEntry",
     "TablePage",
     "TensorEntry",
+    "TextEntry",
     "Workspace",
     "find_workspace",
     "open_run",

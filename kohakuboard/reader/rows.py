@@ -17,15 +17,18 @@ class Rows:
     Args:
         databases: Returns where they are, none while there are none.
         shown: Returns which of the rows logged under one name are shown, given the shard and the step of each.
+        are_all_shown: Tells whether there are no others.
     """
 
     def __init__(
         self,
         databases: Callable[[], list[Path]],
         shown: Callable[[Sequence[int], Sequence[int]], list[int]],
+        are_all_shown: Callable[[], bool],
     ) -> None:
         self.databases = databases
         self._shown = shown
+        self.are_all_shown = are_all_shown
 
     def query(
         self, query: str, values: Sequence[Any] = (), databases: list[Path] | None = None

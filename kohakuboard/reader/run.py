@@ -31,6 +31,7 @@ from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, StoredFile, media_entries, stored_file
 from .rich.table import TableEntry, table_entries
 from .rich.tensor import TensorEntry, tensor_entries
+from .rich.text import TextEntry, found_texts, text_entries
 from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
@@ -106,7 +107,7 @@ class Run:
         self._status = "running"
         self._stores = Stores(self.path)
         self._placed: Placed | None = None
-        self._rows = Rows(self._databases, self._shown)
+        self._rows = Rows(self._databases, self._shown, lambda: len(self._places().attempts) < 2)
         self._by_rank: dict[int, dict[str, Metric]] = {}
         self._metrics: dict[str, Metric] = {}
         self._version = ""
@@ -366,6 +367,14 @@ class Run:
     def tables(self, name: str | None = None, step: int | None = None) -> list[TableEntry]:
         """Return what tables are committed, of one name or of all, by name and time; their rows are read later."""
         return table_entries(self.path, self._rows, name, step)
+
+    def text(self, name: str | None = None, step: int | None = None) -> list[TextEntry]:
+        """Return what texts are committed, of one name or of all, of one step or of all, by step."""
+        return text_entries(self._rows, name, step)
+
+    def search_text(self, wanted: str, name: str | None = None, *, limit: int = 100) -> list[TextEntry]:
+        """Return the texts that a part of a text occurs in, the latest first; the case of ASCII letters is ignored."""
+        return found_texts(self._rows, wanted, name, limit)
 
     def console(self, rank: int = 0, *, last: int | None = None) -> Console:
         """Return the lines that a rank printed, or the last few of them, which is quick however many there are."""

@@ -7,5 +7,6 @@ from .histogram import Histogram
 from .media import Media
 from .table import Table
 from .tensor import Tensor
+from .text import Text
 
-__all__ = ["Figure", "Histogram", "KernelDensity", "Media", "Rich", "Table", "Tensor"]
+__all__ = ["Figure", "Histogram", "KernelDensity", "Media", "Rich", "Table", "Tensor", "Text"]

@@ -5,6 +5,7 @@ from .histogram import HistogramSeries
 from .media import MediaEntry, StoredFile
 from .table import TableEntry, TablePage
 from .tensor import TensorEntry
+from .text import TextEntry
 
 __all__ = [
     "DensityEntry",
@@ -14,4 +15,5 @@ __all__ = [
     "TableEntry",
     "TablePage",
     "TensorEntry",
+    "TextEntry",
 ]

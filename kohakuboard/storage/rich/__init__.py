@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from sqlite_utils import Database
 
-from . import densities, media, tables, tensors
+from . import densities, media, tables, tensors, texts
 
 __all__ = ["create"]
 
 
 def create(database: Database) -> None:
     """Make the tables that are not there yet."""
-    for kind in (densities, media, tables, tensors):
+    for kind in (densities, media, tables, tensors, texts):
         kind.create(database)

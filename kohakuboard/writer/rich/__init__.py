@@ -16,6 +16,7 @@ from .histogram import Counted, histogram_of
 from .media import encode_media
 from .table import encode_table
 from .tensor import encode_tensor
+from .text import encode_text
 
 __all__ = ["Counted", "Row", "UnreadableItemError", "encode", "histogram_of"]
 
@@ -26,6 +27,7 @@ _ENCODERS: Final[dict[str, Encoder]] = {
     "media": encode_media,
     "table": encode_table,
     "tensor": encode_tensor,
+    "text": encode_text,
 }
 
 

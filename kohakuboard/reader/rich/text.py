@@ -1,0 +1,71 @@
+"""Texts that were logged, and how to find one by a part of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from ...storage.rich.texts import INDEX
+from ..rows import Rows
+
+__all__ = ["TextEntry", "found_texts", "text_entries"]
+
+_COLUMNS: Final = "t.shard, t.name, t.step, t.time_us, t.position, t.format, t.text"
+
+
+class TextEntry(NamedTuple):
+    """Hold a text logged at a step; `format` is "plain", "markdown" or "html"."""
+
+    name: str
+    step: int
+    time: np.datetime64  # µs, UTC
+    position: int
+    format: str
+    text: str
+
+
+def text_entries(rows: Rows, name: str | None, step: int | None) -> list[TextEntry]:
+    """Return the texts of one name, or of all, by step."""
+    query = (
+        f"SELECT {_COLUMNS} FROM texts AS t WHERE (?1 IS NULL OR t.name = ?1) AND (?2 IS NULL OR t.step = ?2) "
+        "ORDER BY t.name, t.step, t.seq, t.position"
+    )
+    return [_entry(*row[1:]) for row in rows.shown(query, [name, step])]
+
+
+def found_texts(rows: Rows, wanted: str, name: str | None, limit: int) -> list[TextEntry]:
+    """Return the texts that a part of a text occurs in, whatever the case of its ASCII letters; the latest first."""
+    found: list[TextEntry] = []
+    shown: dict[str, set[int]] = {}
+    for database in rows.databases():
+        matching = _matching(rows, database, wanted, name, limit if rows.are_all_shown() else -1)
+        if not rows.are_all_shown():
+            for one in {row[2] for row in matching}:
+                query = "SELECT shard, name, step, id FROM texts WHERE name = ? ORDER BY id"
+                shown[one] = {row[3] for row in rows.shown(query, [one], [database])}
+            matching = [row for row in matching if row[0] in shown[row[2]]]
+        found += [_entry(*row[2:]) for row in matching[:limit]]
+    found.sort(key=lambda entry: entry.time, reverse=True)
+    return found[:limit]
+
+
+def _matching(rows: Rows, database: Path, wanted: str, name: str | None, limit: int) -> list[tuple[Any, ...]]:
+    """Return the rows that match, the latest first: their id, and the columns."""
+    conditions = "instr(lower(t.text), lower(?1)) AND (?2 IS NULL OR t.name = ?2) ORDER BY t.id DESC LIMIT ?3"
+    indexed = f"SELECT t.id, {_COLUMNS} FROM {INDEX} AS i JOIN texts AS t ON t.id = i.rowid WHERE i.text LIKE ?4 AND "
+    try:
+        # The index takes % and _ for wildcards and so finds too much, which `instr` leaves out again.
+        return rows.query(indexed + conditions, [wanted, name, limit, f"%{wanted}%"], [database])
+    except sqlite3.OperationalError as exc:
+        if not any(word in str(exc) for word in (INDEX, "fts5", "tokenizer")):
+            raise
+    return rows.query(
+        f"SELECT t.id, {_COLUMNS} FROM texts AS t WHERE {conditions}", [wanted, name, limit], [database]
+    )
+
+
+def _entry(name: str, step: int, time_us: int, position: int, format_: str, text: str) -> TextEntry:
+    return TextEntry(name, step, np.datetime64(time_us, "us"), position, format_, text)
