@@ -31,7 +31,7 @@ from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, StoredFile, media_entries, stored_file
 from .rich.table import TableEntry, table_entries
 from .rich.tensor import TensorEntry, tensor_entries
-from .rich.text import TextEntry, found_texts, text_entries
+from .rich.text import TextEntry, found_texts, text_entries, text_steps
 from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
@@ -371,6 +371,10 @@ class Run:
     def text(self, name: str | None = None, step: int | None = None) -> list[TextEntry]:
         """Return what texts are committed, of one name or of all, of one step or of all, by step."""
         return text_entries(self._rows, name, step)
+
+    def text_steps(self) -> dict[str, list[int]]:
+        """Return at which steps there are texts of each name."""
+        return text_steps(self._rows)
 
     def search_text(self, wanted: str, name: str | None = None, *, limit: int = 100) -> list[TextEntry]:
         """Return the texts that a part of a text occurs in, the latest first; the case of ASCII letters is ignored."""

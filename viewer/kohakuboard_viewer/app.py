@@ -53,6 +53,7 @@ def create_app(
             Route(f"{_RUN}/files/{{name}}", files.file),
             Route(f"{_RUN}/masks/{{name}}", files.mask),
             Route(f"{_RUN}/figures/{{digest}}", files.figure),
+            Route(f"{_RUN}/texts", files.text),
             Route(f"{_RUN}/{{tab}}", pages.run),
             Mount("/static", _Static(directory=STATIC)),
         ],

@@ -3,6 +3,7 @@
     /run/{project}/{run}/files/{hash}.{extension}     as they are stored; parts of them, for players that seek
     /run/{project}/{run}/masks/{hash}.png             a mask of class numbers in colours, 0 transparent
     /run/{project}/{run}/figures/{hash}               a Plotly figure as a page of its own, for a sandboxed frame
+    /run/{project}/{run}/texts?name=&step=&nth=       a text that is HTML, for a sandboxed frame
 
 What was logged may be hostile: an SVG or an HTML page with script, a name that leads elsewhere. So an address holds a
 checksum and nothing else, the type is the one that the writer told from the content, nobody may guess another, and each
@@ -29,6 +30,7 @@ from kohakuboard.reader import StoredFile
 
 from .answers import FOREVER, is_known, not_modified
 from .shelf import Shelf
+from .tabs import Ask
 
 __all__ = ["FRAME_POLICY", "Files"]
 
@@ -108,6 +110,19 @@ class Files:
         return HTMLResponse(
             page, headers={"Content-Security-Policy": _FIGURE_POLICY, "Cache-Control": "no-cache"}
         )
+
+    def text(self, request: Request) -> Response:
+        """Send a text that is HTML."""
+        ask = Ask(request.query_params)
+        project, run_id = request.path_params["project"], request.path_params["run_id"]
+        with self._shelf.run(project, run_id) as run:
+            step = ask.whole("step")
+            entries = [] if step is None else run.text(ask.text("name"), step)
+        place = ask.within("nth", 1, 1, 2**31) - 1
+        if place >= len(entries) or entries[place].format != "html":
+            raise HTTPException(404, "there is no such text")
+        headers = {"Content-Security-Policy": FRAME_POLICY, "Cache-Control": "no-cache"}
+        return HTMLResponse(entries[place].text, headers=headers)
 
     def _stored(self, request: Request, name: str) -> StoredFile:
         digest, _, extension = name.partition(".")

@@ -11,7 +11,7 @@ import numpy as np
 from ...storage.rich.texts import INDEX
 from ..rows import Rows
 
-__all__ = ["TextEntry", "found_texts", "text_entries"]
+__all__ = ["TextEntry", "found_texts", "text_entries", "text_steps"]
 
 _COLUMNS: Final = "t.shard, t.name, t.step, t.time_us, t.position, t.format, t.text"
 
@@ -34,6 +34,15 @@ def text_entries(rows: Rows, name: str | None, step: int | None) -> list[TextEnt
         "ORDER BY t.name, t.step, t.seq, t.position"
     )
     return [_entry(*row[1:]) for row in rows.shown(query, [name, step])]
+
+
+def text_steps(rows: Rows) -> dict[str, list[int]]:
+    """Return the steps that texts of each name were logged at, in order, without reading a text."""
+    query = "SELECT DISTINCT shard, name, step FROM texts ORDER BY name, step"
+    found: dict[str, set[int]] = {}
+    for _, name, step in rows.shown(query):
+        found.setdefault(name, set()).add(step)
+    return {name: sorted(steps) for name, steps in found.items()}
 
 
 def found_texts(rows: Rows, wanted: str, name: str | None, limit: int) -> list[TextEntry]:

@@ -32,6 +32,7 @@ def test_texts_of_each_format_come_back_at_their_steps(tmp_path: Path) -> None:
     assert [(one.position, one.text) for one in run.text("b", 3)] == [(0, "one"), (1, "two")]
     assert [one.text for one in run.text("bare")] == ["as it is"]
     assert {one.name for one in run.text()} == {"a", "b", "bare"}
+    assert run.text_steps() == {"a": [3, 7], "b": [3], "bare": [7]}
     assert run.series("loss").step.tolist() == [3]
 
 

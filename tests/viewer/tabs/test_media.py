@@ -140,7 +140,7 @@ def test_media_in_cells_are_shown(client: TestClient, url: str) -> None:
 
 def test_a_tab_without_anything_says_how_to_fill_it(client: TestClient, write_run: WriteRun) -> None:
     path = write_run("bare")
-    for tab in ("media", "figures", "densities", "tensors", "tables", "console", "system"):
+    for tab in ("media", "figures", "densities", "tensors", "tables", "console", "system", "text"):
         answer = client.get(f"/run/{path.parent.name}/{path.name}/{tab}?step=3&page=2&name=x&sort=y")
         assert answer.status_code == 200
         assert 'class="empty"' in answer.text

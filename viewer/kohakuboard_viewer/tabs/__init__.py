@@ -4,7 +4,19 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from . import charts, console, densities, environment, figures, histograms, media, system, tables, tensors
+from . import (
+    charts,
+    console,
+    densities,
+    environment,
+    figures,
+    histograms,
+    media,
+    system,
+    tables,
+    tensors,
+    text,
+)
 from .base import Ask, Paging, Steps, Tab
 
 __all__ = ["TABS", "Ask", "Paging", "Steps", "Tab", "tab_of"]
@@ -17,6 +29,7 @@ TABS: Final[tuple[Tab, ...]] = (
     densities.TAB,
     tensors.TAB,
     tables.TAB,
+    text.TAB,
     console.TAB,
     system.TAB,
     environment.TAB,
