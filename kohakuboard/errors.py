@@ -13,6 +13,7 @@
     ├── RunExistsError        a run that must not exist does
     ├── RunLiveError          another process logs to the run that is to be continued
     ├── SettingError          an argument of a board has a value that it cannot have
+    ├── ArtifactNotFoundError no run of a project has such a version of an artifact
     └── RichValueError        a Histogram, Media, Table … cannot be made of the value given
 
 Each takes the facts, keeps them as attributes and words its own message.
@@ -25,6 +26,7 @@ from pathlib import Path
 
 __all__ = [
     "AmbiguousRunError",
+    "ArtifactNotFoundError",
     "BoardClosedError",
     "ColumnNotFoundError",
     "DamagedSeriesError",
@@ -112,6 +114,15 @@ class ColumnNotFoundError(KohakuBoardError):
         self.known = list(known)
         shown = ", ".join(map(repr, self.known[:10])) + (", …" if len(self.known) > 10 else "")
         super().__init__(f"table {table!r} has no column {name!r}; it has {shown or 'none'}")
+
+
+class ArtifactNotFoundError(KohakuBoardError):
+    """Say that a version of an artifact is not to be had, and why."""
+
+    def __init__(self, wanted: str, reason: str) -> None:
+        self.wanted = wanted
+        self.reason = reason
+        super().__init__(f"no artifact {wanted!r}: {reason}")
 
 
 class DamagedSeriesError(KohakuBoardError):

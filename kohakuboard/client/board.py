@@ -24,7 +24,7 @@ from operator import index
 from pathlib import Path
 from time import time as now
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import BoardClosedError, InvalidStepError, RichValueError
 from ..journal.console import console_path
@@ -36,6 +36,7 @@ from ..journal.stage import StagingError
 from ..journal.written import open_shard
 from ..masking import masked, masked_arguments
 from .alerts import Alerts
+from .artifacts import UnusableArtifactError, artifact_event, find_artifact, use_event
 from .console import ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .drops import Drops
@@ -50,6 +51,9 @@ from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
 from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
 from .values import encode_rich, rich_values, type_name, whole_number
+
+if TYPE_CHECKING:
+    from ..reader import ArtifactVersion
 
 __all__ = ["DEFAULT_ROOT", "Board", "default_root", "open_boards"]
 
@@ -313,6 +317,74 @@ class Board(Shortcuts):
         """
         if event := self._alerts.event(title, text, level, wait_s, self._event_step(), self._refuse):
             self._write_event(event)
+
+    def log_artifact(
+        self,
+        path: str | os.PathLike[str],
+        name: str | None = None,
+        *,
+        type: str = "artifact",  # noqa: A002
+        aliases: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        reference: bool = False,
+    ) -> None:
+        """Keep a file or a directory as a version of an artifact: a checkpoint, a dataset.
+
+        Versions are numbered v0, v1 … within the project, over all of its runs; the same content is the same version,
+        and only gets the new aliases. `latest` is the one that was logged last.
+
+        When this returns the files may be changed or deleted: they were copied, which takes as long as `cp`, and no
+        time at all on btrfs and XFS. With `reference` nothing is copied: path, size, time and checksum are kept, and
+        the files must stay as they are. Hashing is done by the background writer.
+
+        What cannot be logged is refused whole, in one warning that names the path. Raises BoardClosedError after
+        `finish()`, and nothing else.
+
+        Args:
+            path: The file or directory. Links are followed.
+            name: What it is asked for by, without "/" and ":"; by default the path's last part.
+            type: What it is, such as model or dataset.
+            aliases: More names for this version; each stands for the version that got it last, such as "best".
+            metadata: More about it, of any shape and types.
+            reference: Whether to keep where it is instead of a copy.
+        """
+        try:
+            event = artifact_event(
+                path,
+                name,
+                type,
+                aliases,
+                metadata,
+                reference=reference,
+                run=self.path,
+                stage=lambda: self._shard.stage,
+                step=self._event_step(),
+                complain=self._refuse,
+            )
+        except BoardClosedError:
+            raise
+        except UnusableArtifactError as exc:
+            self._refuse(f"artifact {exc}", f"the artifact was not logged: {exc}")
+        except StagingError as exc:
+            self._drops.add(self._event_step(), exc, values=1)
+        except Exception as exc:  # noqa: BLE001  (the boundary, as in _log_each)
+            self._refuse("artifact", f"the artifact {describe(path)} was not logged: {describe(exc)}")
+        else:
+            self._write_event(event)
+
+    def use_artifact(self, name: str) -> ArtifactVersion:
+        """Return a version of an artifact, whose `path` can be read, and note that this run used it.
+
+        "model" and "model:latest" are the version that a run of this project logged last, "model:v3" is one by its
+        number, "model:best" by an alias. "run id/model:best" looks in one run only, "project/model:best" and
+        "project/run id/model:best" in another project. What this run has just logged is waited for. Raises
+        ArtifactNotFoundError, and BoardClosedError after `finish()`.
+        """
+        if self.closed:
+            raise BoardClosedError(self.name)
+        version = find_artifact(self.path, name)
+        self._write_event(use_event(version, name, self._event_step()))
+        return version
 
     @property
     def closed(self) -> bool:

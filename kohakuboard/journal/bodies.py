@@ -32,6 +32,15 @@ _NEEDED: Final[dict[str, Fields]] = {
     "config": {"set": dict, "remove": list},
     "summary": {"set": dict, "remove": list},
     "tags": {"add": list},
+    "artifact": {
+        "name": str,
+        "kind": str,
+        "aliases": list,
+        "metadata": object,
+        "reference": bool,
+        "parcel": str,
+    },
+    "artifact_use": {"name": str, "kind": str, "version": int, "digest": str, "run": str, "asked": str},
     "alert": {"title": str, "text": str, "level": str},
     "finish": {"status": str, "error": _TEXT_OR_NONE},
     # rich values
@@ -43,10 +52,15 @@ _NEEDED: Final[dict[str, Fields]] = {
     "table": {"columns": list, "kinds": list, "n_rows": int, "batches": list, "media": list},
 }
 # Fields that may be left out. A number goes into a 64-bit column.
-_NUMBERS: Final[dict[str, tuple[str, ...]]] = {"start": ("attempt", "at_step"), "alert": ("step", "time_us")}
+_NUMBERS: Final[dict[str, tuple[str, ...]]] = {
+    "start": ("attempt", "at_step"),
+    "alert": ("step", "time_us"),
+    "artifact": ("step", "time_us"),
+    "artifact_use": ("step", "time_us", "version"),
+}
 _INT64: Final = range(-(2**63), 2**63)
 _POSITIONS: Final = range(2**31)
-_OF_TEXT: Final = ("tags", "add", "remove", "columns", "kinds")
+_OF_TEXT: Final = ("tags", "add", "remove", "columns", "kinds", "aliases")
 
 
 class UnreadableRecordError(ValueError):

@@ -25,7 +25,8 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     kind    payload
     ROW     one f64 for each name of the shape: fixed size, so that numpy decodes thousands at once
     SHAPE   JSON list of metric names; the tag carries the number that rows use from here on
-    EVENT   JSON object with a "type": start, config, summary, tags, alert, dropped, finish
+    EVENT   JSON object with a "type": start, config, summary, tags, alert, artifact, artifact_use,
+            dropped, finish
     RICH    msgpack: scalars logged in the same call, and histograms, media, tables
 
 A file is allocated and zero-filled before use, and has its header before it has its name. A length of 0 is the end of

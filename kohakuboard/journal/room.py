@@ -21,6 +21,7 @@ __all__ = [
     "PAUSE_S",
     "SEGMENT_BYTES",
     "Room",
+    "free_bytes",
 ]
 
 FIRST_SEGMENT_BYTES: Final = 1 << 20
@@ -67,7 +68,7 @@ class Room:
     def take_staged(self, size: int) -> None:
         """Claim room for a staged file, below the limit and on the disk."""
         self.take(size)
-        free = _free_bytes(self._directory)
+        free = free_bytes(self._directory)
         if free is not None and size > free:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -77,7 +78,7 @@ class Room:
         The first segment of a shard may use the headroom. Raises OSError like `take`.
         """
         self.take(max(standard, least))
-        free = None if first else _free_bytes(self._directory)
+        free = None if first else free_bytes(self._directory)
         for size in dict.fromkeys(max(size, least) for size in (standard, *SMALL_SEGMENTS_BYTES)):
             if size <= max(standard, least) and (free is None or size <= free):
                 yield size
@@ -112,7 +113,7 @@ def _size_of(directory: Path) -> int:
     return total
 
 
-def _free_bytes(directory: Path) -> int | None:
+def free_bytes(directory: Path) -> int | None:
     """Return what the file system has left beside the headroom; None where that cannot be known."""
     if not hasattr(os, "statvfs"):
         return None

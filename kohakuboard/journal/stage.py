@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
+from .parcel import PARCEL_SUFFIX, Parcel
 from .room import Room
 
 __all__ = ["INLINE_BYTES", "STAGED_SUFFIX", "Stage", "StagingError"]
@@ -76,6 +77,10 @@ class Stage:
                 if isinstance(inner, Mapping) and "staged" in inner:
                     with suppress(OSError):
                         Path(self._directory, inner["staged"]).unlink(missing_ok=True)
+
+    def parcel(self) -> Parcel:
+        """Return a directory to fill, for a value of many files. Raises OSError."""
+        return Parcel(self._directory / f"{next(self._numbers):08d}{PARCEL_SUFFIX}")
 
     def _staged(self, size: int, write: Callable[[IO[bytes]], object]) -> dict[str, Any]:
         path = self._directory / f"{next(self._numbers):08d}{STAGED_SUFFIX}"

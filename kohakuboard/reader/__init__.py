@@ -8,6 +8,7 @@ steps, times, losses, _ = run.series("train/loss")
 
 from ..storage.summary import Metric
 from .alerts import Alert
+from .artifacts import ArtifactFile, ArtifactUse, ArtifactVersion
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
@@ -26,6 +27,9 @@ from .workspace import Workspace, find_workspace
 
 __all__ = [
     "Alert",
+    "ArtifactFile",
+    "ArtifactUse",
+    "ArtifactVersion",
     "Attempt",
     "Console",
     "ConsoleLine",

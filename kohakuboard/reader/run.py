@@ -22,6 +22,7 @@ from ..storage.overview import CatalogueSnapshot, ShardOrigin
 from ..storage.shards import is_of_machine, shard_number
 from ..storage.summary import Metric, summarise
 from .alerts import ALERTS_QUERY, Alert, alerts_of
+from .artifacts import USES_QUERY, ArtifactUse, ArtifactVersion, artifacts_of, uses_of
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
 from .catalogue import catalogue_paths, read_catalogues, read_environment_details, stamp
 from .console import Console, read_console
@@ -219,6 +220,16 @@ class Run:
     def alerts(self) -> list[Alert]:
         """Return what people were alerted to, in the order of time; also what is not committed yet."""
         return alerts_of(self._rows.query(ALERTS_QUERY), self._tail.events())
+
+    @property
+    def artifacts(self) -> list[ArtifactVersion]:
+        """Return the versions of artifacts that the run logged, as far as they are stored, by name and number."""
+        return artifacts_of(self.path)
+
+    @property
+    def used_artifacts(self) -> list[ArtifactUse]:
+        """Return which versions of artifacts the run used, in the order of time; also what is not committed yet."""
+        return uses_of(self._rows.query(USES_QUERY), self._tail.events())
 
     def _environment_details(self) -> dict[str, dict[str, Any]]:
         """Return what a list of runs does not read: 300 packages, or a diff of a megabyte."""

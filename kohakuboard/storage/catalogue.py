@@ -10,6 +10,7 @@
     attempts     one row for each time that a process took the run up: where, from which step, and how it ended
     writers      one row for each host that stores the run: when its writer last showed life
     alerts       one row for each alert, see alerts
+    artifacts …  versions of artifacts and their use, see artifacts
     problems     damage that the writer met, in words
 
 Rich values have tables of their own beside these, see rich/.
@@ -45,6 +46,7 @@ from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
 from . import rich
 from .alerts import ALERT_TABLES, AlertTable
+from .artifacts import ARTIFACT_TABLES, ArtifactTable
 from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
@@ -146,6 +148,7 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
     ),
     "writers": ("host", {"host": str, "heartbeat_us": int}),
     **ALERT_TABLES,
+    **ARTIFACT_TABLES,
     "problems": (None, {"time_us": int, "text": str}),
 }
 
@@ -270,6 +273,7 @@ class Catalogue:
         self.problems = [problem] if problem else []
         self._db = Database(self._connection)
         self.alerts = AlertTable(self._db)
+        self.artifacts = ArtifactTable(self._db, path)
         with self._db.atomic():
             self._create()
 
@@ -279,6 +283,7 @@ class Catalogue:
         self._db.table("shards").create_index(["shard"], unique=True, if_not_exists=True)
         rich.create(self._db)
         self.alerts.create()
+        self.artifacts.create()
         self._db.table("run").insert({"id": 1, "format": FORMAT}, ignore=True)
 
     def transaction(self) -> AbstractContextManager[Any]:

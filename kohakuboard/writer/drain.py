@@ -2,12 +2,12 @@
 
 A flush goes in this order, and each step is on the disk before the next begins:
 
-    media bytes -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments let go
+    media, artifacts -> scalars (Lance) -> histograms (Lance) -> run.db, one transaction -> segments let go
 
 A crash between two of them leaves the journal as it was, so the next writer reads the same records again. What a store
 has already is left out: the Lance stores leave out what is not above their highest seq of a shard, run.db tells
-`committed_seq`; media are found by their hash, so storing them twice is storing them once. Records of one call share
-one seq, and one flush ends at a record's end, so that no call is ever in by halves.
+`committed_seq`; media and artifacts are found by their hash, so storing them twice is storing them once. Records of one
+call share one seq, and one flush ends at a record's end, so that no call is ever in by halves.
 """
 
 from __future__ import annotations
@@ -27,16 +27,18 @@ from ..journal.directory import segment_paths, shard_directories, shard_identity
 from ..journal.filesystem import is_local
 from ..journal.format import ShardIdentity
 from ..journal.losses import loss_text
-from ..journal.process import host_name, is_alive
+from ..journal.process import HEARTBEAT_S, host_name, is_alive
 from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
 from ..journal.settings import settings
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.alerts import WAITING
+from ..storage.artifacts import StoredVersion
 from ..storage.catalogue import Catalogue, catalogue_path, give_up_claim, is_abandoned
 from ..storage.histograms import HistogramColumn, HistogramStore
 from ..storage.media import MediaStore, media_database
 from ..storage.overview import is_later
 from ..storage.scalars import ScalarColumn, ScalarStore
+from .artifacts import ArtifactKeeper, parcel_of
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
 from .rich import Counted, Row, UnreadableItemError, encode, histogram_of
@@ -112,6 +114,9 @@ class Drain:
         self._alert_delivery = WAITING if sends_alerts else None
         self._read_bytes = read_bytes
         self.catalogue = Catalogue(catalogue_path(run, writer_name))
+        self._artifacts = ArtifactKeeper(run, self.catalogue.artifacts, self._show_life)
+        self._versions: dict[int, StoredVersion] = {}
+        self._shown_life = time.monotonic()
         self._media = MediaStore(run, media_database(self.catalogue.path))
         self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
         self._histograms_path = run / "histograms" / f"{writer_name}.lance"
@@ -192,10 +197,11 @@ class Drain:
         return any(source.pending.last_seq >= 0 for source in finished)
 
     @property
-    def has_pending_alert(self) -> bool:
-        """Tell whether there is an alert to be sent that is not committed."""
-        return self._alert_delivery is not None and any(
-            event.body["type"] == "alert"
+    def has_urgent(self) -> bool:
+        """Tell whether there is anything that somebody waits for: an alert to be sent, an artifact to be used."""
+        urgent = {"artifact"} if self._alert_delivery is None else {"artifact", "alert"}
+        return any(
+            event.body["type"] in urgent
             for source in self._sources.values()
             for event in source.pending.events
         )
@@ -220,9 +226,10 @@ class Drain:
             self._adopt()
             return
         rows, unreadable = self._encode_items(ready)
+        self._place_artifacts(ready, unreadable)
         self._store_scalars(ready)
         self._store_histograms(ready, unreadable)
-        with self.catalogue.transaction():
+        with self._artifacts.numbering(bool(self._versions)), self.catalogue.transaction():
             self._store_rows(ready, rows, unreadable)
         for source in ready:
             self._let_go(source)
@@ -328,6 +335,29 @@ class Drain:
         if columns:
             self._scalars.append(columns, {source.number: source.pending.last_seq for source in ready})
 
+    def _place_artifacts(self, ready: list[_Source], unreadable: list[str]) -> None:
+        """Put the files of artifacts where they stay; what is to be noted is kept by the identity of its event."""
+        self._versions = {}
+        for source in ready:
+            for event in source.pending.events:
+                if event.body["type"] == "artifact":
+                    try:
+                        version = self._artifacts.prepare(event.body, source.directory)
+                    except ValueError as exc:
+                        unreadable.append(f"artifact {event.body['name']!r} could not be stored: {exc}")
+                        continue
+                    self._versions[id(event)] = version
+                elif event.body["type"] == "artifact_use":
+                    self._artifacts.mark()
+
+    def _show_life(self) -> None:
+        """Note that the writer lives, while it is at something that takes long."""
+        now = time.monotonic()
+        if now - self._shown_life >= HEARTBEAT_S:
+            self._shown_life = now
+            with self.catalogue.transaction():
+                self.catalogue.beat(host_name())
+
     def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
         gathered: dict[tuple[str, int], list[tuple[RichItem, Counted]]] = {}
         for source, item in _histograms(ready):
@@ -416,6 +446,11 @@ class Drain:
             self.catalogue.add_tags(body["add"])
         elif body["type"] == "alert":
             self._store_alert(event, source)
+        elif body["type"] == "artifact" and id(event) in self._versions:
+            self.catalogue.artifacts.add(_event_place(event, source), self._versions[id(event)])
+        elif body["type"] == "artifact_use":
+            told = {key: body[key] for key in ("name", "kind", "version", "digest", "run", "asked")}
+            self.catalogue.artifacts.add_use(_event_place(event, source), **told)
         elif body["type"] == "dropped":
             self.catalogue.add_problems(event.time_us, [loss_text(body)])
         elif body["type"] == "finish":
@@ -423,12 +458,8 @@ class Drain:
 
     def _store_alert(self, event: Event, source: _Source) -> None:
         body = event.body
-        step, time_us = body.get("step"), body.get("time_us")
         self.catalogue.alerts.add(
-            shard=source.number,
-            seq=event.seq,
-            step=event.step if step is None else step,
-            time_us=event.time_us if time_us is None else time_us,
+            **_event_place(event, source),
             level=body["level"],
             title=body["title"],
             text=body["text"],
@@ -489,6 +520,10 @@ class Drain:
         """Let go of what is committed: segments that nobody appends to any more, and staged files of stored items."""
         for item in source.pending.items:
             self._spent.add(source.directory / name for name in _staged_names(item.body))
+        for event in source.pending.events:
+            if event.body["type"] == "artifact":
+                with suppress(ValueError):  # it names no parcel
+                    self._spent.add([parcel_of(event.body, source.directory)])
         self._spent.add(source.cursor.consumed)
         source.cursor.consumed.clear()
         self._keep_aside(source.cursor.damaged)
@@ -518,6 +553,17 @@ class Drain:
             aside.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 os.replace(path, aside / f"{path.parent.name}-{path.name}")
+
+
+def _event_place(event: Event, source: _Source) -> dict[str, int]:
+    """Return where an event belongs that says so itself, since it may have been held before it was written."""
+    step, time_us = event.body.get("step"), event.body.get("time_us")
+    return {
+        "shard": source.number,
+        "seq": event.seq,
+        "step": event.step if step is None else step,
+        "time_us": event.time_us if time_us is None else time_us,
+    }
 
 
 def may_drain(run: Path, identity: ShardIdentity) -> bool:

@@ -22,6 +22,7 @@ from typing import Final
 
 from ..journal.directory import shard_directories
 from ..journal.format import SEGMENT_SUFFIX
+from ..journal.parcel import MANIFEST, PARCEL_SUFFIX
 from ..journal.stage import STAGED_SUFFIX
 from ..storage.sync import fsync_directory, fsync_file
 
@@ -108,15 +109,22 @@ class JournalSync:
         names = sorted(os.listdir(shard))
         segments = [name for name in names if name.endswith(SEGMENT_SUFFIX)]
         staged = [name for name in names if name.endswith(STAGED_SUFFIX)]
+        parcels = [
+            name for name in names if name.endswith(PARCEL_SUFFIX) and (shard / name / MANIFEST).exists()
+        ]
         done = self._done.get(shard)
         # A new shard's segment first: its header tells whose records these are, and staged files can take long.
-        for name in [*(segments if done is None else []), *staged, *segments]:
+        for name in [*(segments if done is None else []), *staged, *parcels, *segments]:
             if name not in (done or ()):
+                if name.endswith(PARCEL_SUFFIX):
+                    for path in sorted((shard / name).iterdir()):
+                        with suppress(FileNotFoundError):
+                            fsync_file(path)
                 with suppress(FileNotFoundError):
                     fsync_file(shard / name)
         fsync_directory(shard)
         # The last segment goes on growing.
-        self._done[shard] = {*staged, *segments[:-1]}
+        self._done[shard] = {*staged, *parcels, *segments[:-1]}
 
     def _sync_names_above(self) -> None:
         for directory in (self._run, *self._run.parents):

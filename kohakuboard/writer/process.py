@@ -38,8 +38,8 @@ log = logging.getLogger("kohakuboard.writer")
 POLL_S: Final = 0.5
 FLUSH_BYTES: Final = 4 << 20
 FLUSH_AGE_S: Final = 10.0
-# An alert is sent when it is stored. A storm of them must not make a flush of each.
-ALERT_AGE_S: Final = 1.0
+# An alert is sent when it is stored, an artifact can be used then. A storm of them must not make a flush of each.
+URGENT_AGE_S: Final = 1.0
 # After a flush, for summaries that must be made anew. The journal waits meanwhile.
 RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
@@ -197,7 +197,7 @@ def _drain(
 def _is_time_to_flush(drain: Drain, over: bool, age_s: float) -> bool:
     # Another rank that has finished waits until its shard is gone.
     full = drain.pending_bytes >= FLUSH_BYTES
-    due = age_s >= (ALERT_AGE_S if drain.has_pending_alert else FLUSH_AGE_S)
+    due = age_s >= (URGENT_AGE_S if drain.has_urgent else FLUSH_AGE_S)
     return over or full or due or drain.has_pending_finish
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from ..journal.directory import shard_directories
+from ..journal.parcel import PARCEL_SUFFIX
 
 __all__ = ["Spent", "remove_journal", "remove_shard"]
 
@@ -54,7 +55,10 @@ class Spent:
         oldest = time.monotonic() - KEEP_S
         while self._files and (self._n_bytes > most or self._files[0][0] < oldest):
             _, size, path = self._files.popleft()
-            path.unlink(missing_ok=True)
+            if path.suffix == PARCEL_SUFFIX:
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
             self._known.remove(path)
             self._n_bytes -= size
 

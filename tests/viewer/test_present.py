@@ -13,6 +13,7 @@ from kohakuboard_viewer.present import (
     moment,
     namespace,
     number,
+    size,
     split_words,
     text,
 )
@@ -111,3 +112,18 @@ def test_columns_are_metrics_that_many_runs_share() -> None:
 def test_a_learning_rate_is_shown_where_nothing_else_was_logged() -> None:
     assert main_metrics([["lr"], ["lr", "epoch"]], 5) == ["lr", "epoch"]
     assert main_metrics([], 5) == []
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "words"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1 kB"),
+        (1_234_567, "1.23 MB"),
+        (10**10, "10 GB"),
+        (10**16, "10000 TB"),
+    ],
+)
+def test_sizes_are_told_in_the_largest_unit_they_have_one_of(n_bytes: int, words: str) -> None:
+    assert size(n_bytes) == words

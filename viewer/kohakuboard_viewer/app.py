@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from kohakuboard.errors import KohakuBoardError
 
 from .data import Data
+from .downloads import Downloads
 from .files import Files
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
 from .heats import Heats
@@ -46,6 +47,7 @@ def create_app(
             Route("/version", data.runs_version),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),
+            Route(f"{_RUN}/artifacts/{{name}}/{{version:int}}/{{path:path}}", Downloads(shelf).artifact),
             Route(f"{_RUN}/sparkline.svg", data.sparkline),
             Route(f"{_RUN}/version", data.run_version),
             Route(f"{_RUN}/histograms/map", heats.columns),

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from . import (
+    artifacts,
     charts,
     console,
     densities,
@@ -30,6 +31,7 @@ TABS: Final[tuple[Tab, ...]] = (
     tensors.TAB,
     tables.TAB,
     text.TAB,
+    artifacts.TAB,
     console.TAB,
     system.TAB,
     environment.TAB,
