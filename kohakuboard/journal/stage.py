@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
+from .filesystem import file_system
 from .parcel import PARCEL_SUFFIX, Parcel
 from .room import Room
 
@@ -23,6 +24,8 @@ __all__ = ["INLINE_BYTES", "STAGED_SUFFIX", "Stage", "StagingError"]
 INLINE_BYTES: Final = 64 * 1024
 STAGED_SUFFIX: Final = ".staged"
 RETRY_AFTER_S: Final = 1.0
+# Those that find blocks without writing to them; tmpfs would clear each page first, and elsewhere the C library writes.
+_ALLOCATING: Final = ("ext4", "xfs")
 # After a pause, 3 MB took ext4 1 ms in pieces of this size, and 10 ms in one.
 PIECE_BYTES: Final = 1 << 20
 
@@ -45,6 +48,7 @@ class Stage:
         self.refused = False
         self._refusal = ""
         self._retry_at = 0.0
+        self._allocates: bool | None = None
 
     def data(self, *parts: bytes | memoryview) -> dict[str, Any]:
         """Return what stands for the bytes in a record, one part behind the other: themselves, or a staged file's name.
@@ -54,7 +58,12 @@ class Stage:
         size = sum(map(len, parts))
         if size <= INLINE_BYTES:
             return {"data": b"".join(parts)}
-        return self._staged(size, lambda file: _write(file, parts))
+
+        def write(file: IO[bytes]) -> None:
+            self._allocate(file, size)
+            _write(file, parts)
+
+        return self._staged(size, write)
 
     def file(self, source: Path) -> dict[str, Any]:
         """Copy a regular file aside, so that what the user does to it later changes nothing."""
@@ -97,6 +106,13 @@ class Stage:
             raise
         self.refused = False
         return {"staged": path.name}
+
+    def _allocate(self, file: IO[bytes], size: int) -> None:
+        """Have the file system find the blocks at once, where it can: writing is then as quick as copying in memory."""
+        if self._allocates is None:
+            self._allocates = hasattr(os, "posix_fallocate") and file_system(self._directory) in _ALLOCATING
+        if self._allocates:
+            os.posix_fallocate(file.fileno(), 0, size)
 
     def _take(self, size: int) -> None:
         if time.monotonic() < self._retry_at:

@@ -201,6 +201,8 @@ def _rows(snapshot: Snapshot, metric: str) -> pa.Table:
 
 def _joined(tables: list[pa.Table]) -> pa.Table:
     """Join what several datasets have. What two writers committed of one record is taken from the first."""
+    if len(tables) == 1:
+        return tables[0]
     kept: list[pa.Table] = []
     seen: set[tuple[int, int]] = set()
     for table in tables:
