@@ -63,17 +63,18 @@ def found_texts(rows: Rows, wanted: str, name: str | None, limit: int) -> list[T
 
 def _matching(rows: Rows, database: Path, wanted: str, name: str | None, limit: int) -> list[tuple[Any, ...]]:
     """Return the rows that match, the latest first: their id, and the columns."""
-    conditions = "instr(lower(t.text), lower(?1)) AND (?2 IS NULL OR t.name = ?2) ORDER BY t.id DESC LIMIT ?3"
+    conditions = "instr(lower(t.text), lower(?1)) AND (?2 IS NULL OR t.name = ?2)"
     indexed = f"SELECT t.id, {_COLUMNS} FROM {INDEX} AS i JOIN texts AS t ON t.id = i.rowid WHERE i.text LIKE ?4 AND "
     try:
-        # The index takes % and _ for wildcards and so finds too much, which `instr` leaves out again.
-        return rows.query(indexed + conditions, [wanted, name, limit, f"%{wanted}%"], [database])
+        # The index takes % and _ for wildcards and so finds too much, which `instr` leaves out again. By its own rowid
+        # it gives the latest first; by `t.id` all that match would be read and sorted.
+        query = f"{indexed}{conditions} ORDER BY i.rowid DESC LIMIT ?3"
+        return rows.query(query, [wanted, name, limit, f"%{wanted}%"], [database])
     except sqlite3.OperationalError as exc:
         if not any(word in str(exc) for word in (INDEX, "fts5", "tokenizer")):
             raise
-    return rows.query(
-        f"SELECT t.id, {_COLUMNS} FROM texts AS t WHERE {conditions}", [wanted, name, limit], [database]
-    )
+    query = f"SELECT t.id, {_COLUMNS} FROM texts AS t WHERE {conditions} ORDER BY t.id DESC LIMIT ?3"
+    return rows.query(query, [wanted, name, limit], [database])
 
 
 def _entry(name: str, step: int, time_us: int, position: int, format_: str, text: str) -> TextEntry:

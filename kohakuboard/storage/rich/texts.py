@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
-from .place import create_placed
+from .place import PLACE, create_placed
 
 __all__ = ["INDEX", "TextRow", "create"]
 
@@ -27,6 +27,10 @@ INDEX: Final = "texts_search"
 _CREATE_INDEX: Final = (
     f"CREATE VIRTUAL TABLE IF NOT EXISTS {INDEX} USING fts5"
     "(text, content='texts', content_rowid='id', tokenize='trigram', detail=none)"
+)
+_NAMES: Final = (*PLACE, "format", "text")
+_INSERT: Final = (
+    f"INSERT INTO texts ({', '.join(_NAMES)}) VALUES ({', '.join(f':{name}' for name in _NAMES)})"
 )
 
 
@@ -39,9 +43,13 @@ class TextRow:
 
     def write(self, database: Database, place: Mapping[str, Any]) -> None:
         """Store it as logged at a place."""
-        row = database.table("texts").insert({**place, "format": self.format, "text": self.text}).last_pk
-        if database.table(INDEX).exists():
+        # Not by sqlite-utils, which looks at the schema for each row: that took longer than the index does.
+        row = database.execute(_INSERT, {**place, "format": self.format, "text": self.text}).lastrowid
+        try:
             database.execute(f"INSERT INTO {INDEX} (rowid, text) VALUES (?, ?)", [row, self.text])
+        except sqlite3.OperationalError as exc:
+            if f"no such table: {INDEX}" not in str(exc):
+                raise
 
 
 def create(database: Database) -> None:
