@@ -54,7 +54,7 @@ class KohakuBoardLogger(Logger):
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what Python prints to the run's console.log.
+        capture_output: Whether to keep what is printed in the run's console.log.
 
     Checkpoints go to `save_dir/name/version/checkpoints`, inside the run.
     """

@@ -37,7 +37,7 @@ from ..journal.written import open_shard
 from ..masking import masked, masked_arguments
 from .alerts import Alerts
 from .artifacts import UnusableArtifactError, artifact_event, find_artifact, use_event
-from .console import ConsoleCapture
+from .console import CaptureOutput, ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .drops import Drops
 from .ending import error_text, status_of, uncaught_error
@@ -106,7 +106,11 @@ class Board(Shortcuts):
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what Python prints to console.log, or console.<rank>.log of another rank.
+        capture_output: Whether to keep what is printed in console.log, or console.<rank>.log of another rank: True for
+            all that this process and its children print, C code included, where that is safe (on Linux, not in an
+            interactive interpreter on a terminal, nor as the first process of a container), else "python": what
+            Python code of this process prints. "fd" is True with a warning where it is not safe. False keeps
+            nothing.
         journal: "mapped" or "write": how records get into the journal. Default $KOHAKUBOARD_JOURNAL, else mapped
             where the file system is one of this machine, and written where it is, or may be, a network's.
         sync_every_s: How much of the log a power cut may cost, in seconds; the background writer syncs the journal
@@ -147,7 +151,7 @@ class Board(Shortcuts):
         tags: Sequence[str] | None = None,
         notes: str | None = None,
         group: str | None = None,
-        capture_output: bool = True,
+        capture_output: CaptureOutput = True,
         journal: Literal["mapped", "write"] | None = None,
         sync_every_s: float | None = None,
         journal_limit_bytes: int | None = None,
@@ -227,7 +231,7 @@ class Board(Shortcuts):
         )
         self._supervisor = Supervisor(self.path, shard.directory, self._settings.environment(), self._move_on)
         if capture_output:
-            self._console = self._capture_console()
+            self._console = self._capture_console(capture_output)
         # A strong reference: a board that the program lost sight of is finished all the same.
         atexit.register(self._finish_at_exit)
         self._go_live()
@@ -678,12 +682,17 @@ class Board(Shortcuts):
         }
         self._write_event(self._start)
 
-    def _capture_console(self) -> ConsoleCapture | None:
+    def _capture_console(self, how: CaptureOutput) -> ConsoleCapture | None:
         try:
-            return ConsoleCapture(console_path(self.path, self.rank))
+            console = ConsoleCapture(console_path(self.path, self.rank), descriptors=how != "python")
         except OSError as exc:
             self._refuse("console", f"what is printed is not copied to {self.path}: {exc}")
             return None
+        if how == "fd" and not console.has_descriptors:
+            self._refuse(
+                "console", "only what Python prints is kept: descriptors cannot be redirected safely here"
+            )
+        return console
 
     def _await_writer(self, timeout_s: float, exiting: bool) -> None:
         def waiting() -> None:

@@ -14,6 +14,9 @@ while it holds something: after a crash what was to be seen last, until somebody
 of date, and left out, when its stream has one of the same time, or a later, in console.log: a writer appends first, and
 sees to the other file when there is time.
 
+Who writes the file for another process, which may end first, holds a shared lock on it: once that is free, all is
+there.
+
 A file that has reached its limit loses its middle: a quarter of the limit stays at its beginning, half of it at its
 end, with a note of how much is missing in between.
 """
@@ -22,14 +25,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 __all__ = [
-    "BOTH", "NOTE", "STDERR", "STDOUT", "PlainLine", "console_path", "encode_line", "live_path", "parse_line",
-    "read_lines", "unfinished_lines",
+    "BOTH", "NOTE", "STDERR", "STDOUT", "PlainLine", "console_path", "encode_line", "hold", "live_path", "parse_line",
+    "read_lines", "unfinished_lines", "wait_until_complete",
 ]  # fmt: skip
 
 STDOUT: Final = b"1"
@@ -145,3 +150,36 @@ def _unfinished(path: Path, complete: list[bytes]) -> list[bytes]:
             latest[line.mark] = max(line.time, latest.get(line.mark, ""))
     found = ((line, parse_line(line)) for line in lines)
     return [line for line, said in found if said is not None and said.time > latest.get(said.mark, "")]
+
+
+def wait_until_complete(path: Path, timeout_s: float) -> None:
+    """Wait for whoever writes a console.log for a process that is gone, at most `timeout_s`."""
+    deadline = time.monotonic() + timeout_s
+    with suppress(OSError):
+        while not _is_free(path) and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+
+if sys.platform == "win32":
+
+    def hold(fd: int) -> None:
+        """Mark an open console.log as written for another process, of which there are none here."""
+
+    def _is_free(path: Path) -> bool:
+        return True
+
+else:
+    import fcntl
+
+    def hold(fd: int) -> None:
+        """Mark an open console.log as written for another process, until it is closed."""
+        with suppress(OSError):  # a file system that knows no locks
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def _is_free(path: Path) -> bool:
+        with open(path, "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True

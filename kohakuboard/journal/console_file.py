@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from .console import NOTE, encode_line, live_path, unfinished_lines
+from .console import NOTE, encode_line, hold, live_path, unfinished_lines
 from .screen import Screen
 
 __all__ = ["LIMIT_BYTES", "ConsoleFile"]
@@ -32,11 +32,13 @@ class ConsoleFile:
     Args:
         path: Of console.log.
         limit_bytes: What it may grow to.
+        held: Whether to hold a lock while the file is open, by which `wait_until_complete` knows.
     """
 
-    def __init__(self, path: Path, limit_bytes: int = LIMIT_BYTES) -> None:
+    def __init__(self, path: Path, limit_bytes: int = LIMIT_BYTES, *, held: bool = False) -> None:
         self.path = path
         self._limit_bytes = limit_bytes
+        self._held = held
         self._pid = os.getpid()
         self._screens: dict[bytes, Screen] = {}
         self._now_us = 0
@@ -76,6 +78,8 @@ class ConsoleFile:
     def reopen(self) -> None:
         """Open the file, also where the old one was deleted. Raises OSError."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o644)
+        if self._held:
+            hold(fd)
         self._close_fd()
         self._fd = fd
         self._size = os.fstat(fd).st_size

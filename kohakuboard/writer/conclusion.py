@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..journal.console import NOTE, console_path, parse_line, read_lines
+from ..journal.console import NOTE, console_path, parse_line, read_lines, wait_until_complete
 from ..journal.process import host_name, is_alive
 from .exit_status import Ending
 from .trainer import Trainer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["correct_status", "wait_until_ended"]
 
 _CRASHED: Final = Ending("crashed", None)
+_CONSOLE_TIMEOUT_S: Final = 2.0
 
 
 def wait_until_ended(drain: Drain, run: Path, grace_s: float, trainer: Trainer | None) -> bool:
@@ -92,6 +93,7 @@ def _reason(ending: Ending, run: Path) -> str | None:
 
 
 def _last_line(path: Path) -> str:
+    wait_until_complete(path, _CONSOLE_TIMEOUT_S)
     try:
         lines = read_lines(path, last=100)
     except OSError:

@@ -19,10 +19,16 @@ pytestmark = [
 ]
 
 
-def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(tmp_path: Path) -> None:
+def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With it a kernel does not show what C code prints, as it does for people.
+    monkeypatch.delenv("PYTEST_CURRENT_TEST")
     cells = [
         "from kohakuboard import Board\nboard = Board('notebook', base_dir='runs')\nstr(board.path)",
-        "for i in range(10):\n    board.log(loss=1 / (i + 1))\nprint('printed in a cell')",
+        "for i in range(10):\n    board.log(loss=1 / (i + 1))\nprint('printed in a cell')\n"
+        "import os; os.write(1, b'written by C\\n'); os.system('echo printed by a child')\n"
+        "import time; time.sleep(0.5)",
         "raise ValueError('an ordinary mistake')",
         "board.log(loss=0.0)",
         "board.finish()\nother = Board('second', base_dir='runs')\nother.log(a=1)\nstr(other.path)",
@@ -49,7 +55,11 @@ def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(tmp_path
     run = open_run(first)
     assert run.status == "finished"
     assert len(run.series("loss").value) == 11
-    assert "printed in a cell" in run.console().text
+    text = run.console().text
+    words = ("printed in a cell", "written by C", "printed by a child")
+    assert all(text.count(word) == 1 for word in words), text
+    shown = "".join(output.get("text", "") for output in outputs[1])
+    assert all(shown.count(word) == 1 for word in words), shown
     # The kernel was shut down with the second board open.
     wait_for_writers(Path(second))
     assert open_run(second).status == "finished"

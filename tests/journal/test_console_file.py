@@ -108,21 +108,22 @@ def test_a_file_at_its_limit_keeps_beginning_and_end_and_says_how_much_is_missin
 
 
 def test_a_forked_child_writes_whole_lines_into_the_file_that_is_there(path: Path) -> None:
-    file = ConsoleFile(path, limit_bytes=20_000)
-    go, ready = os.pipe()
-    if (child := os.fork()) == 0:
-        os.read(go, 1)
-        for i in range(100):
-            file.write(STDERR, b"child %d\n" % i)
-        os._exit(0)
-    for i in range(1000):  # the file is replaced meanwhile
-        file.write(STDOUT, b"%06d\n" % i)
-    os.write(ready, b"x")
-    assert os.waitpid(child, 0)[1] == 0
-    file.close()
+    program = (
+        "import os, sys; from pathlib import Path\n"
+        "from kohakuboard.journal.console_file import ConsoleFile\n"
+        "file = ConsoleFile(Path(sys.argv[1]), limit_bytes=20_000)\n"
+        "go, ready = os.pipe()\n"
+        "if (child := os.fork()) == 0:\n"
+        "    os.read(go, 1)\n"
+        "    for i in range(100): file.write(b'2', b'child %d\\n' % i)\n"
+        "    os._exit(0)\n"
+        "for i in range(1000): file.write(b'1', b'%06d\\n' % i)  # the file is replaced meanwhile\n"
+        "os.write(ready, b'x')\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "file.close()"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
     assert [text for mark, text in said(path) if mark == STDERR] == [b"child %d" % i for i in range(100)]
-    os.close(go)
-    os.close(ready)
 
 
 def test_a_writer_that_is_killed_leaves_all_it_wrote(path: Path) -> None:

@@ -37,7 +37,7 @@ def test_text_is_what_was_printed_without_notes_and_cuts() -> None:
 
 
 def test_the_last_lines_of_a_run_are_there_while_it_is_live(tmp_path: Path) -> None:
-    with Board(base_dir=tmp_path) as board:
+    with Board(base_dir=tmp_path, capture_output="python") as board:
         for i in range(100):
             print("line", i)
         print("at the end", end="")
