@@ -74,10 +74,11 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         self._at_step = at_step
         self._own_run: AdapterRun | None = None
 
+    # Accelerate 0.34 starts no tracker: whatever is asked of one starts it.
     @property
     def tracker(self) -> Board | None:
         """Return the run's Board; None before `start()`, and on all processes but the main one."""
-        return self._run.board
+        return self._run.board if hasattr(GeneralTracker, "start") else self._started()
 
     def start(self) -> None:
         """Open the run, or after `finish()` open it again; does nothing while it is open."""

@@ -137,7 +137,8 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
             self._run.end("failed", "training began anew, with another batch size")
             at_step = 0
         self._in_training, self._trained = True, False
-        self._completions.begin(args.output_dir)
+        # Only who writes them: a look at the folder costs more than the log of a step.
+        self._completions.begin(args.output_dir if getattr(args, "log_completions", False) else None)
         self._ready(args, state, kwargs.get("model"), at_step)
 
     def on_log(

@@ -126,13 +126,15 @@ def test_r11_each_trial_of_a_search_is_a_run(tmp_path: Path, root: Path) -> None
                 raise ValueError("diverged")
 
     job = tiny_trainer(tmp_path, Unlucky(), report_to="kohakuboard", model_init=True, run_name="sweep")
-    job.hyperparameter_search(
-        lambda trial: {"seed": trial.suggest_int("seed", trial.number, trial.number)},
-        backend="optuna",
-        n_trials=3,
-        compute_objective=lambda metrics: metrics["eval_loss"],
-        catch=(ValueError,),
-    )
+    with pytest.raises(
+        ValueError, match="diverged"
+    ):  # to let optuna catch it takes a later version than 4.45
+        job.hyperparameter_search(
+            lambda trial: {"seed": trial.suggest_int("seed", trial.number, trial.number)},
+            backend="optuna",
+            n_trials=3,
+            compute_objective=lambda metrics: metrics["eval_loss"],
+        )
     runs = runs_of(root)
     assert [run.config["trial"] for run in runs] == [{"seed": 0}, {"seed": 1}, {"seed": 2}]
     assert [run.name for run in runs] == ["seed=0", "seed=1", "seed=2"]
@@ -140,6 +142,10 @@ def test_r11_each_trial_of_a_search_is_a_run(tmp_path: Path, root: Path) -> None
     assert [run.status for run in runs[:2]] == ["finished", "interrupted"]
     for run in runs:
         assert [step for step, _ in points(run, "train/loss")] == ([2, 4] if run is runs[0] else [2])
+    # The last one is open until the interpreter ends, as nobody tells of the error; other tests would share it.
+    for callback in job.callback_handler.callbacks:
+        if isinstance(callback, KohakuBoardCallback) and callback.board is not None:
+            callback.board.finish("failed")
 
 
 def test_r12_r13_a_resumed_training_continues_its_run_and_doubles_nothing(
@@ -280,7 +286,10 @@ def test_r34_final_figures_go_to_the_summary_and_only_they(
     assert {name: run.user_summary[name] for name in ("train_loss", "train_runtime")} == {
         name: result[name] for name in ("train_loss", "train_runtime")
     }
-    assert ("train/train_runtime" in run.metrics) == counting
+    # transformers 4.45 tells it once even so.
+    told = [log for log in job.state.log_history if "train_runtime" in log and "train_loss" not in log]
+    assert counting or not told
+    assert ("train/train_runtime" in run.metrics) == bool(told)
 
 
 def test_r39_the_config_needs_no_model_with_a_config_and_holds_no_secret(
@@ -337,7 +346,9 @@ def test_r64_completions_become_a_table_for_each_log(tmp_path: Path, only_run: R
             rows = {"step": [state.global_step] * 2, "prompt": ["a", "b"], "reward": [0.5, float("nan")]}
             parquet.write_table(pa.table(rows), folder / f"completions_{state.global_step:05d}.parquet")
 
-    tiny_trainer(tmp_path, Writing(), report_to="kohakuboard", max_steps=3).train()
+    job = tiny_trainer(tmp_path, Writing(), report_to="kohakuboard", max_steps=3)
+    job.args.log_completions = True  # type: ignore[attr-defined]  # as TRL's arguments have it
+    job.train()
     run = only_run()
     assert [run.table("completions", step).columns for step in (1, 2, 3)] == [
         ["step", "prompt", "reward"]

@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,8 @@ def test_the_end_is_told_truly(
             if self.global_step == 5:
                 action()
 
-    with pytest.raises(leaves_by):
+    # Lightning 2.2 returns from fit after Ctrl-C; later ones exit.
+    with suppress(SystemExit) if leaves_by is SystemExit else pytest.raises(leaves_by):
         trainer(KohakuBoardLogger()).fit(Ending(), batches(4))
     run = only_run()
     assert run.status == status

@@ -131,9 +131,9 @@ def test_two_loggers_are_two_runs_even_in_the_same_second() -> None:
 
 
 def test_seeds_do_not_touch_the_run_id() -> None:
-    pl.seed_everything(1, verbose=False)
+    pl.seed_everything(1)
     first = KohakuBoardLogger().version
-    pl.seed_everything(1, verbose=False)
+    pl.seed_everything(1)
     assert KohakuBoardLogger().version != first
 
 

@@ -80,7 +80,13 @@ def test_the_last_figures_go_to_the_summary(tmp_path: Path, only_run: ReadRun) -
     assert run.summary["total_flos"] > 0
     assert {name: run.summary[name] for name in SUMMARY} == {name: result[name] for name in SUMMARY}
     assert "train/train_loss" not in run.metrics
-    assert [step for step, _ in points(run, "train/train_runtime")] == [2, 4]
+    # In the log of each step too, but for transformers 4.45.
+    told = [
+        log["step"] for log in job.state.log_history if "train_runtime" in log and "train_loss" not in log
+    ]
+    assert told in ([2, 4], [])
+    if told:
+        assert [step for step, _ in points(run, "train/train_runtime")] == told
 
 
 def test_the_config_holds_arguments_and_model(tmp_path: Path, only_run: ReadRun) -> None:

@@ -1,0 +1,84 @@
+"""What a logger adds to a step of Lightning and of transformers: ours beside those that the frameworks bring.
+
+A step of a model of five weights that logs at each step. TensorBoard's need `scripts/bench --peers`, and then all of
+them run in that environment, in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.figures import Figures
+
+pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1200)]
+
+ROOT = Path(__file__).parents[2]
+STEPS, ROUNDS = 2000, 5
+# Of the cheapest peer's.
+AIM = 0.5
+
+
+def added(python: str, framework: str, directory: Path, *loggers: str) -> dict[str, float]:
+    """Return what each logger adds to a step, in µs."""
+    command = [python, "-m", f"tests.benchmarks.adapters.{framework}", directory, STEPS, ROUNDS, *loggers]
+    paths = [ROOT, ROOT / "integrations"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths)), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [str(part) for part in command], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("framework", "peers"),
+    [
+        ("lightning", {"csv": "CSVLogger", "tensorboard": "TensorBoardLogger"}),
+        ("transformers", {"tensorboard": "TensorBoardCallback"}),
+    ],
+)
+def test_what_a_logger_adds_to_a_step(
+    framework: str, peers: dict[str, str], tmp_path: Path, figures: Figures, request: pytest.FixtureRequest
+) -> None:
+    name = f"{framework}: added to a step"
+    python = request.config.getoption("--peers", default=None)
+    timed = [peer for peer in peers if python is not None or peer != "tensorboard"]
+    found = added(python or sys.executable, framework, tmp_path, "kohakuboard", *timed)
+    figures.record(f"{framework}: a step without a logger", found["none"], "µs")
+    for peer, title in peers.items():
+        if peer in found:
+            figures.record(name, found["kohakuboard"], "µs", against=title, theirs=found[peer], at_most=AIM)
+        else:
+            figures.skip(name, against=title, reason="scripts/bench --peers installs it")
+
+
+def test_what_the_hook_adds_to_the_start_of_python(tmp_path: Path, figures: Figures) -> None:
+    """Two environments that differ in the three files of the hook alone, their bytecode kept."""
+    pythons = []
+    for kind in ("bare", "hooked"):
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / kind], check=True)
+        pythons.append(tmp_path / kind / "bin" / "python")
+    (packages,) = (tmp_path / "hooked" / "lib").glob("python*/site-packages")
+    for file in ("_kohakuboard_hook.py", "kohakuboard_autoload.pth", "kohakuboard_autoload.start"):
+        (packages / file).write_bytes((ROOT / "integrations" / file).read_bytes())
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def seconds(python: Path) -> float:
+        began = time.perf_counter()
+        subprocess.run([python, "-c", "pass"], env=environment, check=True)
+        return time.perf_counter() - began
+
+    for python in pythons * 2:
+        seconds(python)
+    rounds = [tuple(map(seconds, pythons)) for _ in range(300)]
+    more = statistics.median(hooked - bare for bare, hooked in rounds) * 1000
+    figures.record("the hook, at each start of Python", more, "ms", at_most=0.5)
