@@ -51,6 +51,7 @@ from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
 from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
 from .values import encode_rich, rich_values, type_name, whole_number
+from .watch import Watching
 
 if TYPE_CHECKING:
     from ..reader import ArtifactVersion
@@ -68,7 +69,7 @@ HIGHEST_STEP: Final = 2**63 - 1
 # What of a board is not another process's.
 _OF_THE_PROCESS: Final = {
     "config", "summary", "_appending", "_console", "_copies", "_drops", "_finish_lock", "_late", "_lock", "_pid",
-    "_shard", "_supervisor",
+    "_shard", "_supervisor", "_watches", "log",
 }  # fmt: skip
 _NOBODY: Final = -1
 # The boards that a fork must make safe: os.register_at_fork has no way to unregister, so it is done once.
@@ -81,7 +82,7 @@ def default_root() -> Path:
     return Path(os.environ.get("KOHAKUBOARD_DIR") or DEFAULT_ROOT)
 
 
-class Board(Shortcuts):
+class Board(Shortcuts, Watching):
     """Log one run.
 
     Args:
@@ -447,6 +448,7 @@ class Board(Shortcuts):
                 )
             self._write_finish({"type": "finish", "status": status, "error": error})
             shard, self._shard = self._shard, ClosedShard(self.name)
+            self.unwatch()
             shard.close()
             self._drops.sum_up()
             if self._lock is not None:
@@ -466,7 +468,8 @@ class Board(Shortcuts):
             if HIGHEST_STEP > step >= self._next_step:
                 self._next_step = step + 1
             scalars, items = self._sort(values, step)
-            if late := [name for name, value in scalars.items() if type(value) is not float]:
+            late = [name for name, value in scalars.items() if type(value) is not float]
+            if late or any("late" in item for item in items):
                 self._log_late(step, scalars, items, late)
             else:
                 self._append(self._shard, step, scalars, items)
@@ -498,23 +501,37 @@ class Board(Shortcuts):
     def _log_late(
         self, step: int, scalars: dict[str, Any], items: list[dict[str, Any]], late: list[str]
     ) -> None:
-        """Log a call of which some scalars are still on a device: it is appended when they are there."""
+        """Log a call of which something is still on a device: it is appended when they are there."""
         moment = now()
         try:
-            transfer = self._copies.start([scalars[name] for name in late])
+            transfer = self._copies.start([scalars[name] for name in late]) if late else None
         except Exception as exc:  # noqa: BLE001  (the boundary: the rest of the call is logged all the same)
             self._refuse_late(scalars, late, exc)
-            self._append(self._shard, step, scalars, items)
-            return
+            late, transfer = [], None
+            if not any("late" in item for item in items):
+                self._append(self._shard, step, scalars, items)
+                return
 
         def append(shard: Any) -> None:
             try:
-                scalars.update(zip(late, transfer.wait(), strict=True))
+                if transfer is not None:
+                    scalars.update(zip(late, transfer.wait(), strict=True))
             except Exception as exc:  # noqa: BLE001  (as above)
                 self._refuse_late(scalars, late, exc)
-            self._append(shard, step, scalars, items, lambda: moment)
+            self._append(shard, step, scalars, self._arrived(items), lambda: moment)
 
         self._late.add(self._shard, append)
+
+    def _arrived(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Wait for what of rich items is on its way from a device."""
+        arrived = []
+        for item in items:
+            late = item.pop("late", dict)
+            try:
+                arrived.append({**item, **late()})
+            except Exception as exc:  # noqa: BLE001  (as above)
+                self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
+        return arrived
 
     def _refuse_late(self, scalars: dict[str, Any], late: list[str], error: Exception) -> None:
         for name in late:
@@ -720,6 +737,7 @@ class Board(Shortcuts):
             self._lock.release()
         self._late = LateCalls(self._replace_shard, self._failed)
         self._drops = Drops(self.path)
+        self.unwatch()
         if not self.closed:
             self._shard = ForkedShard(self._open_shard_in_child, self._replace_shard)
         if self._pid != _NOBODY:

@@ -61,7 +61,8 @@ class Stage:
 
         def write(file: IO[bytes]) -> None:
             self._allocate(file, size)
-            _write(file, parts)
+            # Many small ones, such as the gradients of a model, cost more calls than copying them does.
+            _write(file, [b"".join(parts)] if size <= PIECE_BYTES else parts)
 
         return self._staged(size, write)
 

@@ -13,8 +13,9 @@ from ...journal.stage import Stage
 from ..plain import INT64
 from .base import Rich
 from .numbers import Numbers, numbers
+from .on_device import DeviceCounts, count_on_device, is_elsewhere
 
-__all__ = ["Histogram", "Precision", "counted_item", "valid_bins", "valid_precision"]
+__all__ = ["Histogram", "Precision", "late_item", "valid_bins", "valid_precision"]
 
 Precision = Literal["exact", "compact"]
 
@@ -32,7 +33,8 @@ class Histogram(Rich):
         precision: "compact" stores each count in one byte: up to 16 exactly, larger ones with an error of at most 6 %.
 
     The values are read when the histogram is logged: one that is logged later than it was made shows what they are by
-    then. `compute_bins()` counts them at once, in this process; otherwise the background writer does.
+    then. `compute_bins()` counts them at once, in this process; otherwise the background writer does. A GPU's tensor is
+    always counted on the GPU, and nobody waits for it: the call is in the journal when the counts have come.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Histogram(Rich):
         precision: Precision = "exact",
     ) -> None:
         self._counted: Bins | None = None
+        self._on_its_way: DeviceCounts | None = None
         self._values = values
         with self.refused_later(values):
             self._bins = valid_bins(bins)
@@ -59,8 +62,12 @@ class Histogram(Rich):
 
     def compute_bins(self) -> Histogram:
         """Count now, in this process, and let go of the values; returns itself."""
-        if self._counted is None and self._problem is None:
+        if self._counted is None and self._on_its_way is None and self._problem is None:
             with self.refused_later(self._values):
+                if is_elsewhere(self._values):
+                    self._on_its_way = count_on_device([self._values], self._bins, self._range)
+                    self._values = None
+                    return self
                 found = numbers("Histogram", self._values)
                 values = values_of(found.array, found.dtype).reshape(-1)
                 self._counted = count_bins(values, self._bins, self._range)
@@ -68,6 +75,12 @@ class Histogram(Rich):
         return self
 
     def _item(self, stage: Stage) -> dict[str, Any]:
+        if is_elsewhere(self._values):
+            self.compute_bins()
+            if self._problem is not None:
+                raise self._problem
+        if self._on_its_way is not None:
+            return late_item(self._on_its_way, 0, stage, precision=self._precision)
         if self._counted is not None:
             return counted_item(self._counted, stage, self._precision)
         values = numbers("Histogram", self._values).item(stage)
@@ -78,6 +91,11 @@ class Histogram(Rich):
             "precision": self._precision,
             "values": values,
         }
+
+
+def late_item(counts: DeviceCounts, place: int, stage: Stage, *, precision: Precision) -> dict[str, Any]:
+    """Return the item of a histogram whose counts are on their way: the rest of it comes of what is `late`."""
+    return {"late": lambda: counted_item(counts.wait()[place], stage, precision)}
 
 
 def counted_item(counted: Bins, stage: Stage, precision: Precision) -> dict[str, Any]:

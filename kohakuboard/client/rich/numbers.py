@@ -12,7 +12,7 @@ from ...journal.dtypes import BITS, numpy_dtype
 from ...journal.stage import Stage
 from ..plain import describe
 
-__all__ = ["Numbers", "is_tensor", "numbers"]
+__all__ = ["Numbers", "is_sparse", "is_tensor", "numbers"]
 
 REAL = "biuf"
 
@@ -29,11 +29,15 @@ class Numbers(NamedTuple):
 
     def item(self, stage: Stage, *headers: bytes) -> dict[str, Any]:
         """Return what stands for them in an item: dtype, shape, and the bytes, behind those of the headers."""
+        data = stage.data(*headers, self.bytes())
+        return {"dtype": self.dtype, "shape": list(self.array.shape), **data}
+
+    def bytes(self) -> memoryview:
+        """Return them in the order of their axes: where they lie, unless they lie otherwise."""
         import numpy as np
 
-        array = np.ascontiguousarray(self.array)
-        data = stage.data(*headers, array.reshape(-1).view(np.uint8).data)
-        return {"dtype": self.dtype, "shape": list(self.array.shape), **data}
+        view: memoryview = np.ascontiguousarray(self.array).reshape(-1).view(np.uint8).data
+        return view
 
 
 def numbers(kind: str, values: Any, kinds: str = REAL) -> Numbers:
@@ -60,12 +64,25 @@ def is_tensor(values: Any) -> bool:
     return hasattr(values, "detach")
 
 
+def is_sparse(values: Any) -> bool:
+    """Tell whether a value is a tensor of which only some numbers are there."""
+    return (getattr(values, "is_sparse", False) or getattr(values, "is_sparse_csr", False)) is True
+
+
 def _of_tensor(kind: str, values: Any) -> Numbers:
-    if getattr(values, "is_sparse", False) or "sparse" in str(getattr(values, "layout", "")):
-        raise RichValueError(kind, values, "it is sparse; pass its values, or tensor.to_dense()")
     tensor = values.detach()
     if hasattr(tensor, "to_local"):  # of a DTensor, what this process has
         tensor = tensor.to_local()
+    try:
+        array = tensor.numpy()
+    except (TypeError, RuntimeError):  # it is on a device, sparse, a view, or of a type that NumPy has not
+        return _of_odd_tensor(kind, tensor)
+    return Numbers(array, array.dtype.str)
+
+
+def _of_odd_tensor(kind: str, tensor: Any) -> Numbers:
+    if is_sparse(tensor) or "sparse" in str(getattr(tensor, "layout", "")):
+        raise RichValueError(kind, tensor, "it is sparse; pass its values, or tensor.to_dense()")
     name = str(tensor.dtype).rpartition(".")[2]
     tensor = tensor.cpu().resolve_conj().resolve_neg()
     if name in BITS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ def bits_of(item: Mapping[str, Any], shard: Path) -> Any:
     dtype = numpy_dtype(item["dtype"])
     if "data" in item:
         return np.frombuffer(item["data"], dtype=dtype).reshape(item["shape"])
-    return np.fromfile(staged_path(item, shard), dtype=dtype).reshape(item["shape"])
+    path, offset = staged_path(item, shard), int(item.get("offset", 0))
+    return np.fromfile(path, dtype, math.prod(item["shape"]), offset=offset).reshape(item["shape"])
 
 
 def values_in(item: Mapping[str, Any], shard: Path) -> Any:
