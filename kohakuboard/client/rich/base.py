@@ -29,7 +29,7 @@ __all__ = ["Rich", "array_item", "as_array"]
 class Rich:
     """Be the base of everything that `log` takes besides scalars.
 
-    Values are copied when the object is made. One that cannot be used raises nothing there, in the middle of somebody's
+    When values are read, each type says. One that cannot be used raises nothing there, in the middle of somebody's
     training: `log` refuses it with a warning, as it does any other.
     """
 
