@@ -14,6 +14,7 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +42,8 @@ READ_BYTES: Final = 4 << 20
 MOST_READ_BYTES: Final = 16 << 30
 # Whoever holds the numbers of a project does so for milliseconds; one that hangs must not stop all others.
 NUMBERS_WITHIN_S: Final = 10.0
+# File systems with a log bring many files to the disk with one write of it, if they are asked at once.
+SYNC_THREADS: Final = 16
 _READ_ONLY: Final = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
@@ -58,6 +61,7 @@ class ArtifactKeeper:
         self._run = run
         self._table = table
         self._alive = alive
+        self._buffer = memoryview(bytearray(READ_BYTES))
         self._suffix = f".{host_name()}.tmp"
         for path in (run / ARTIFACTS).glob(f".*{self._suffix}"):
             shutil.rmtree(path, ignore_errors=True)
@@ -137,7 +141,7 @@ class ArtifactKeeper:
         return StoredFile(listed.path, listed.size_bytes, sha256, listed.mtime_ns)
 
     def _hashed(self, path: Path) -> tuple[str, os.stat_result]:
-        digest, buffer = hashlib.sha256(), memoryview(bytearray(READ_BYTES))
+        digest, buffer = hashlib.sha256(), self._buffer
         with open(path, "rb", buffering=0) as file:
             while count := file.readinto(buffer):
                 digest.update(buffer[:count])
@@ -165,7 +169,7 @@ class ArtifactKeeper:
 
     def _fill(self, half: Path, digest: str, files: list[StoredFile], staged: list[Path]) -> None:
         elsewhere = self._table.stored_elsewhere(digest)
-        directories = {half}
+        directories, targets = {half}, list[Path]()
         for file, path in zip(files, staged, strict=True):
             target = _inside(half, file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,8 +178,10 @@ class ArtifactKeeper:
                 os.utime(path, ns=(file.mtime_ns, file.mtime_ns))
                 os.chmod(path, _READ_ONLY)
                 _link_or_copy(path, target)
-            fsync_file(target)
-            self._alive()
+            targets.append(target)
+        with ThreadPoolExecutor(SYNC_THREADS) as pool:
+            for _ in pool.map(fsync_file, targets):
+                self._alive()
         for directory in directories:
             fsync_directory(directory)
 
