@@ -31,6 +31,7 @@ libc = ctypes.CDLL(None)
 def pump_pid():
     return capture._copy._redirect._pump.pid
 out, before = sys.stdout, [os.fstat(n) for n in (1, 2)]
+signal.alarm(100)  # nothing that hangs is left behind
 capture = ConsoleCapture(path, descriptors=True)
 assert capture.has_descriptors
 assert sys.stdout is out
