@@ -148,7 +148,7 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
 
     def _started(self) -> Board | None:
         self.start()
-        return self._run.board
+        return self._run.in_use()
 
 
 def _one_by_one(images: Any) -> Any:

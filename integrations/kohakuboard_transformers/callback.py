@@ -130,7 +130,7 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
             self._run.forget()
         elif state.global_step > 0:
             at_step = self._resumed_step(state)
-        elif self._trained:
+        elif self._trained or (self._in_training and self.board is None):  # of a cell that raised
             self._run.end()
             self._run.forget()
         elif self._in_training and self._run.owned:  # auto_find_batch_size begins anew after an error
@@ -224,7 +224,7 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         self, args: TrainingArguments, state: TrainerState, model: Any, at_step: int | None = None
     ) -> Board:
         """Return the run's board; open it, or open it again, if it is not open."""
-        board = self._run.board
+        board = self._run.in_use()
         if board is not None:
             return board
         options = {

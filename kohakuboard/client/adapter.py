@@ -8,6 +8,8 @@ training and again for testing, before training has begun and after it has ended
     it is open in a parent   that board is used, in forked and spawned children, and only the parent ends it
     somebody else opened     `open` uses that board, and `end` leaves it open: it is the user's own, or another
     one in this process      adapter's
+    a cell of a notebook     it ends as failed, if it was logged to in that cell and this adapter opened it; what
+    raises                   is logged later opens it again
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from .board import Board, default_root, open_boards
+from .cells import CellWatch
+from .ending import status_of
 from .takeover import resume_setting
 
 __all__ = ["AdapterRun"]
@@ -44,11 +48,18 @@ class AdapterRun:
         self._pid = 0
         self._owned = False
         self._place: dict[str, Any] = {}
+        self._cells: CellWatch | None = None
+        self._used_in_cell = False
 
     @property
     def board(self) -> Board | None:
         """Return the board if it is open."""
         return None if self._board is None or self._board.closed else self._board
+
+    def in_use(self) -> Board | None:
+        """Return the board if it is open, to log to it now: an error of the notebook's cell is then the run's, too."""
+        self._used_in_cell = True
+        return self.board
 
     @property
     def place(self) -> dict[str, Any]:
@@ -92,7 +103,7 @@ class AdapterRun:
 
         Raises what Board raises.
         """
-        board = self.board
+        board = self.in_use()
         if board is None:
             shared = None if self._place or not self._share else shared_board(self._adapter)
             board = shared or Board(at_step=at_step, **{**options, **self._place})
@@ -106,18 +117,22 @@ class AdapterRun:
         """End the run, unless somebody else opened it. What is logged later opens it again."""
         if self.board is None or not self.owned:
             return
+        self._watch_no_cells()
         # Taken away first: a signal handler may end it while this one waits for the writer.
         board, self._board = self.board, None
         board.finish(status, error=error)
 
     def forget(self) -> None:
         """Begin another run when it is opened next."""
+        self._watch_no_cells()
         self._board, self._place, self._owned = None, {}, False
 
     def _take(self, board: Board, *, owned: bool) -> None:
         self._board, self._owned, self._pid = board, owned, os.getpid()
+        self._watch_no_cells()
         if owned:
             _OPENERS[board] = self._adapter
+            self._cells = CellWatch(self._after_cell)
         # By directory: the name of a project need not be the name of its folder.
         self._place = {
             "project": board.path.parent.name,
@@ -125,9 +140,20 @@ class AdapterRun:
             "run_id": board.id,
         }
 
+    def _after_cell(self, error: BaseException | None) -> None:
+        used, self._used_in_cell = self._used_in_cell, False
+        if used and error is not None:
+            status = status_of(error)
+            self.end(status, None if status == "finished" else error)
+
+    def _watch_no_cells(self) -> None:
+        cells, self._cells = self._cells, None
+        if cells is not None:
+            cells.stop()
+
     def __getstate__(self) -> dict[str, Any]:
         # A board that is open logs to its run from anywhere, and ends it nowhere else.
-        return {**self.__dict__, "_board": self.board, "_owned": False}
+        return {**self.__dict__, "_board": self.board, "_owned": False, "_cells": None}
 
 
 def shared_board(adapter: str) -> Board | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import builtins
 import logging
 import multiprocessing
 import os
 import pickle
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -166,3 +169,50 @@ def test_the_boards_that_are_open_are_told_latest_first() -> None:
     assert open_boards()[0] is first
     first.finish()
     assert first not in open_boards()
+
+
+class Shell:
+    """Have the events of IPython's shell."""
+
+    def __init__(self) -> None:
+        self.events = self
+        self.callbacks: list[Any] = []
+
+    def register(self, event: str, function: Any) -> None:
+        self.callbacks.append(function)
+
+    def unregister(self, event: str, function: Any) -> None:
+        self.callbacks.remove(function)
+
+    def run_cell(self, error: BaseException | None = None) -> None:
+        for callback in list(self.callbacks):
+            callback(SimpleNamespace(error_in_exec=error))
+
+
+def test_a_cell_that_raises_fails_the_run_that_it_logged_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    run = AdapterRun("test")
+    board = run.open()
+    shell.run_cell()
+    shell.run_cell(ValueError("of another cell"))
+    assert not board.closed
+    assert run.in_use() is board
+    shell.run_cell(ValueError("of the run"))
+    assert (open_run(board.path).status, shell.callbacks) == ("failed", [])
+    assert "of the run" in (open_run(board.path).error or "")
+    run.open()
+    pickle.loads(pickle.dumps(run))
+    run.end()
+    assert shell.callbacks == []
+
+
+def test_cells_do_not_keep_a_run_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = Shell()
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    run = AdapterRun("test")
+    board = run.open()
+    del run
+    shell.run_cell(ValueError("late"))
+    assert (shell.callbacks, board.closed) == ([], False)
+    board.finish()

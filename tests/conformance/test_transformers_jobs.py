@@ -1,0 +1,155 @@
+"""How jobs of transformers and Accelerate end, and how they go on: real processes, signals, launchers and kernels."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from kohakuboard.reader import Run, Workspace
+from tests.conformance.tiny import points
+from tests.reliability.processes import wait_for, wait_for_writers
+
+ReadRun = Callable[[], Run]
+StartJob = Callable[..., "subprocess.Popen[str]"]
+
+JOBS = Path(__file__).parent / "jobs"
+TRAINER_JOB = JOBS / "trainer_job.py"
+ENDS = {
+    "error": ("failed", "ValueError: the loss exploded"),
+    "SIGINT": ("interrupted", "KeyboardInterrupt"),
+    "SIGTERM": ("killed", "killed by SIGTERM"),
+    "SIGKILL": ("crashed", "killed by SIGKILL"),
+    "_exit": ("failed", "exit code 7"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="exit codes of others are asked of Linux")
+@pytest.mark.parametrize("framework", ["transformers", "accelerate"])
+def test_r15_r16_r17_r19_r20_every_end_is_told_truly_and_costs_no_point(
+    framework: str, start_job: StartJob, tmp_path: Path
+) -> None:
+    commands = [
+        (str(tmp_path / end), ["--framework", framework, "--end", end, "--out", f"out-{end}"], None)
+        for end in ENDS
+    ]
+    job = start_job(JOBS / "forked_jobs.py", TRAINER_JOB, json.dumps(commands))
+    printed, _ = job.communicate(timeout=110)
+    for end, (status, error) in ENDS.items():
+        (run,) = Workspace(tmp_path / end).runs()
+        wait_for_writers(run.path)
+        (run,) = Workspace(tmp_path / end).runs()
+        assert run.status == status, printed
+        assert error in (run.error or "")
+        assert (run.error or "").startswith("Traceback") == (end in ("error", "SIGINT"))
+        assert [step for step, _ in points(run, "train/loss")] == [1, 2, 3]
+
+
+@pytest.mark.slow
+def test_r02_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+    job = start_job(TRAINER_JOB, launcher=launcher)
+    printed, _ = job.communicate(timeout=100)
+    assert job.returncode == 0, printed
+    assert [step for step, _ in points(only_run(), "train/loss")] == [1, 2, 3, 4, 5, 6]
+    assert only_run().status == "finished"
+
+
+@pytest.mark.slow
+def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
+    start_job: StartJob, root: Path, tmp_path: Path
+) -> None:
+    """The same command each time, which goes on from the last checkpoint."""
+    arguments = ["--steps", "30", "--save-steps", "4"]
+    whole = tmp_path / "whole"
+    commands = [
+        *[(str(root), [*arguments, "--pause", "0.1"], 0.2 + 0.17 * kill) for kill in range(5)],
+        (str(root), arguments, None),
+        (str(whole), [*arguments, "--out", "other"], None),
+    ]
+    job = start_job(JOBS / "forked_jobs.py", TRAINER_JOB, json.dumps(commands))
+    printed, _ = job.communicate(timeout=110)
+    (uninterrupted,) = Workspace(whole).runs()
+    (run,) = Workspace(root).runs()
+    assert [step for step, _ in points(run, "train/loss")] == list(range(1, 31)), printed
+    losses = [[value for _, value in points(one, "train/loss")] for one in (run, uninterrupted)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    statuses = [attempt.status for attempt in run.attempts]
+    assert statuses == ["crashed"] * (len(statuses) - 1) + ["finished"]
+    assert 2 <= len(statuses) <= 6  # one that was killed before it began to train made none
+    assert run.status == "finished"
+
+
+# A notebook
+
+NOTEBOOK = """
+import accelerate, transformers
+from pathlib import Path
+from transformers import TrainerCallback
+from kohakuboard import Board
+from tests.conformance.tiny import tiny_trainer
+
+class Failing(TrainerCallback):
+    on = True
+    def on_step_end(self, args, state, control, **kwargs):
+        if self.on and state.global_step == 3:
+            raise ValueError("the loss exploded")
+
+failing = Failing()
+job = tiny_trainer(Path("."), failing, report_to="kohakuboard", logging_steps=1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the kernel's own machinery, on the way down
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_r17_r73_a_training_that_raises_in_a_cell_is_failed_while_the_kernel_lives_on(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of another cell is not the run's, nor is one the end of a board that the user has opened."""
+    repository = Path(__file__).parents[2]
+    monkeypatch.setenv("PYTHONPATH", f"{repository}:{repository / 'integrations'}")
+    status = "from kohakuboard.reader import Workspace\n[(run.status, run.error) for run in Workspace('runs').runs()]"
+    cells = [
+        NOTEBOOK,
+        "job.train()",
+        status,
+        "failing.on = False\njob.train()",
+        "accelerator = accelerate.Accelerator(cpu=True, log_with='kohakuboard')\naccelerator.init_trackers('loop')",
+        "a_typo",
+        status,
+        "accelerator.log({'a': 1.0}, step=0)\n1 / 0",
+        "board = Board('mine', project='own')",
+        "board.log(a=1.0)\n1 / 0",
+        "board.log(a=2.0)\nboard.finish()",
+    ]
+    code = [nbformat.v4.new_code_cell(cell) for cell in cells]  # type: ignore[no-untyped-call]
+    notebook = nbformat.v4.new_notebook(cells=code)  # type: ignore[no-untyped-call]
+    NotebookClient(
+        notebook, timeout=100, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+    ).execute()
+    raised = [any(o.output_type == "error" for o in cell.outputs) for cell in notebook.cells]
+    assert [number for number, did in enumerate(raised) if did] == [1, 5, 7, 9], notebook.cells
+    shown = [cell.outputs[-1].data["text/plain"] for cell in (notebook.cells[2], notebook.cells[6])]
+    assert "('failed'" in shown[0]
+    assert "the loss exploded" in shown[0]
+    assert "('running'" in shown[1]
+    wait_for(lambda: all(run.status != "running" for run in Workspace(root).runs()))
+    first, second, loop, mine = Workspace(root).runs()[::-1]
+    assert (first.status, second.status, loop.status, mine.status) == (
+        "failed",
+        "finished",
+        "failed",
+        "finished",
+    )
+    assert [len(points(run, "train/loss")) for run in (first, second)] == [2, 4]
+    assert first.group == second.group
+    assert "ZeroDivisionError" in (loop.error or "")
+    assert [value for _, value in points(mine, "a")] == [1.0, 2.0]
