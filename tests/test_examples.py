@@ -51,3 +51,30 @@ def test_lightning_digits_learns_and_logs_each_step(tmp_path: Path) -> None:
     assert list(run.series("val/acc").step) == list(range(21, 15 * 22, 22))
     assert (run.path / "checkpoints" / "best.ckpt").is_file()
     assert {"width", "dropout", "lr", "batch_size", "seed"} <= set(run.config)
+
+
+@pytest.mark.slow
+def test_rich_data_logs_each_kind_of_value_at_its_steps(tmp_path: Path) -> None:
+    run = run_example("rich_data.py", root=tmp_path)
+    epochs = list(range(23, 20 * 23 + 1, 23))
+    assert run.summary["best_acc"] > 0.9
+    assert list(run.series("train/loss").step) == list(range(1, 20 * 23 + 1))
+    assert run.histograms("grad/scores.weight").step.tolist() == list(range(20, 20 * 23 + 1, 20))
+    assert run.histograms("val/certainty").step.tolist() == epochs
+    assert [density.step for density in run.densities("val/certainty_density")] == epochs
+    assert {tensor.shape for tensor in run.tensors("embedding")} == {(360, 16)}
+    mistakes = run.media("mistakes", epochs[0])
+    assert "taken for" in (mistakes[0].caption or "")
+    assert mistakes[0].boxes
+    assert run.table("mistakes_table", epochs[0]).rows[0][0].kind == "image"
+    confusion = run.table("confusion_table", epochs[-1]).rows
+    assert sum(map(sum, confusion)) == 360
+    assert [figure.step for figure in run.figures("confusion")] == epochs
+    assert [(entry.kind, entry.mime) for name in ("digits", "beep") for entry in run.media(name)] == [
+        ("image", "image/gif"),
+        ("audio", "audio/wav"),
+    ]
+    assert "misread" in run.text("report")[0].text
+    (model,) = run.artifacts
+    assert (model.name, model.type, "best" in model.aliases) == ("digits-model", "model", True)
+    assert "val/acc" in "".join(line.text for line in run.console())
