@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kohakuboard.client import open_boards
 from kohakuboard.reader import Run, Workspace
 from tests.installation import build_wheel, install, once
 
@@ -74,11 +75,14 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Return the root of runs, which is also the default one; it does not exist yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOHAKUBOARD_DIR", str(tmp_path / "runs"))
-    return tmp_path / "runs"
+    yield tmp_path / "runs"
+    # Whatever adapter the next test is about would log to a board that is still open.
+    for board in open_boards():
+        board.finish()
 
 
 @pytest.fixture

@@ -107,6 +107,10 @@ def test_a_file_at_its_limit_keeps_beginning_and_end_and_says_how_much_is_missin
     assert {entry.name for entry in path.parent.iterdir()} == {"console.log"}
 
 
+@pytest.mark.filterwarnings(
+    "ignore:.*fork-safe"
+)  # of lance, where another test of this process has loaded it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_forked_child_writes_whole_lines_into_the_file_that_is_there(path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path\n"

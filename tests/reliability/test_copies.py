@@ -203,7 +203,7 @@ def test_rsync_takes_what_was_logged_last_though_the_size_of_the_segment_is_the_
         trainer.process.stdin.write(b"\n")
         wait_for(lambda: trainer.acknowledged == 2000)
         time.sleep(2)
-        assert len(list(trainer.run.glob("journal/*/*.kbj"))) == 1
+        assert len(list(trainer.run.glob("journal/r0-*/*.kbj"))) == 1
         rsync(trainer.run, tmp_path / "copy")
         assert check_copy(open_run(tmp_path / "copy"), 2000) == 2000
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from kohakuboard.writer.machine import Machine
+from tests.reliability.processes import wait_for
 
 WORK = "import time\nend = time.process_time() + 0.3\nwhile time.process_time() < end: pass\n"
 
@@ -59,8 +60,8 @@ def test_processes_are_found_with_their_children_and_without_background_writers(
     ) as trainer:  # fmt: skip
         assert trainer.stdout is not None
         trainer.stdout.readline()
-        time.sleep(0.2)  # until each child is the program that it was started for
-        assert Machine(tmp_path).sample({trainer.pid})["process/count"] == 2
+        # Each child is at first what it was forked from.
+        wait_for(lambda: Machine(tmp_path).sample({trainer.pid})["process/count"] == 2)
 
 
 def test_processes_that_are_gone_and_a_directory_that_is_gone_are_left_out(tmp_path: Path) -> None:

@@ -116,8 +116,10 @@ def test_samples_survive_the_trainer_and_the_writer(tmp_path: Path) -> None:
         path, writer = trainer.stdout.readline().split()
         run = open_run(path)
         wait_for(lambda: n_samples(run) >= 3)
-        os.kill(int(writer), signal.SIGKILL)
-        trainer.kill()
+        # Both at once: a trainer that outlives its writer starts another.
+        for sign in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in (trainer.pid, int(writer)):
+                os.kill(pid, sign)
     wait_for_writers(Path(path))
     seen = n_samples(run)
     assert recover(Path(path))
