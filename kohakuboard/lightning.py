@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 try:
-    from kohakuboard_lightning import KohakuBoardLogger
+    from kohakuboard_lightning import KohakuBoardCallback, KohakuBoardLogger
 except ModuleNotFoundError as exc:
     if str(exc.name).partition(".")[0] not in ("lightning", "lightning_utilities"):
         raise
@@ -12,4 +12,4 @@ except ModuleNotFoundError as exc:
         name=exc.name,
     ) from exc
 
-__all__ = ["KohakuBoardLogger"]
+__all__ = ["KohakuBoardCallback", "KohakuBoardLogger"]

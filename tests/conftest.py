@@ -18,7 +18,7 @@ from kohakuboard.reader import Run, Workspace
 from tests.installation import build_wheel, install, once
 
 REPOSITORY = Path(__file__).parents[1]
-JOBS = REPOSITORY / "tests" / "integrations" / "jobs"
+JOBS = REPOSITORY / "tests" / "conformance" / "jobs"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
@@ -65,6 +65,16 @@ def _shared(factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _no_open_boards() -> Iterator[None]:
+    """Finish what a test left open: the next one's adapter would log to it."""
+    before = open_boards()
+    yield
+    for board in open_boards():
+        if board not in before:
+            board.finish()
+
+
+@pytest.fixture(autouse=True)
 def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run each test where `./kohakuboard` is nobody else's; in the checkout it is the source."""
     monkeypatch.delenv("KOHAKUBOARD_DIR", raising=False)
@@ -75,14 +85,11 @@ def _own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the root of runs, which is also the default one; it does not exist yet."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KOHAKUBOARD_DIR", str(tmp_path / "runs"))
-    yield tmp_path / "runs"
-    # Whatever adapter the next test is about would log to a board that is still open.
-    for board in open_boards():
-        board.finish()
+    return tmp_path / "runs"
 
 
 @pytest.fixture

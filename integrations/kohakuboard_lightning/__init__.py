@@ -4,6 +4,7 @@ One class serves `lightning`, `pytorch_lightning` and Fabric. What a maintainer 
 (one job is one run) and `roots` (the separate copies of Lightning).
 """
 
+from .callback import KohakuBoardCallback
 from .logger import KohakuBoardLogger
 
-__all__ = ["KohakuBoardLogger"]
+__all__ = ["KohakuBoardCallback", "KohakuBoardLogger"]

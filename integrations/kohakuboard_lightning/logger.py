@@ -4,7 +4,7 @@ One job is one run, whatever processes it is made of. That rests on three things
 
 * The constructor has no effect but to draw the run's id. Scripts are run again for each rank, and nobody
   knows its rank yet; Trainer opens the run, through `experiment`, once ranks are known.
-* The id is drawn there, not when the run is opened, and is all that is pickled. Processes that are forked or
+* The id is drawn there, not when the run is opened, and travels in pickles. Processes that are forked or
   spawned for `fit`, and others for `test`, so find the same run; each appends a shard of its own.
 * `finalize` ends the run truly, so that its status is right while the program goes on (or hangs, or a
   notebook stays open), and because forked children leave without running exit handlers. What comes after,
@@ -18,18 +18,30 @@ import sys
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from lightning_utilities.core.rank_zero import rank_zero_only
 
 from kohakuboard import Board
-from kohakuboard.client import default_root, directory_name, new_run_id, random_name
+from kohakuboard.client import (
+    AdapterRun,
+    default_root,
+    directory_name,
+    new_run_id,
+    place_of,
+    random_name,
+    shared_board,
+)
 
+from .axes import Axes
+from .checkpoints import Checkpoints
 from .ending import ending
+from .media import MediaCalls
 from .null import null_board
 from .roots import adopt, logger_class
 
 if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import ModelCheckpoint
     from lightning.pytorch.loggers import Logger
 else:
     Logger = logger_class()
@@ -39,7 +51,7 @@ __all__ = ["KohakuBoardLogger"]
 DEFAULT_NAME: Final = "lightning_logs"
 
 
-class KohakuBoardLogger(Logger):
+class KohakuBoardLogger(MediaCalls, Logger):
     """Log to KohakuBoard.
 
     Args:
@@ -48,8 +60,11 @@ class KohakuBoardLogger(Logger):
         project: The folder that runs are filed under, when `name` names the run.
         save_dir: Root of all projects; default $KOHAKUBOARD_DIR, else ./kohakuboard. `~` and `$VAR` are
             expanded.
-        version: The run's id; one that exists is continued. Default: a new one.
+        version: The run's id; one that exists is continued. Default: the Board that the program has open, which is
+            then used and left open, else a new run.
         prefix: Put before each metric's name, with a dash between.
+        log_model: Which checkpoints become artifacts: with True those that are there when training ends, with
+            "all" each when it is saved.
         config: Hyperparameters besides those of the modules.
         tags: Words to find the run by.
         notes: Free text.
@@ -69,6 +84,7 @@ class KohakuBoardLogger(Logger):
         save_dir: str | Path | None = None,
         version: str | int | None = None,
         prefix: str = "",
+        log_model: bool | Literal["all"] = False,
         config: dict[str, Any] | None = None,
         tags: list[str] | None = None,
         notes: str | None = None,
@@ -77,44 +93,63 @@ class KohakuBoardLogger(Logger):
     ) -> None:
         super().__init__()
         adopt(type(self))  # a copy of Lightning may have been imported since this module was
-        self._project = project if project is not None else name or ""
-        self._run_name = name if project is not None and name != DEFAULT_NAME else None
-        self._save_dir = _absolute(save_dir if save_dir is not None else default_root())
-        if version is None:
-            self._run_name = self._run_name or random_name()
-            self._version = new_run_id(self._run_name)
+        shared = shared_board("lightning") if version is None else None
+        run_name = name if project is not None and name != DEFAULT_NAME else None
+        if shared is not None:
+            place = place_of(shared)
         else:
-            self._version = _run_id(version)
+            run_name = run_name or (random_name() if version is None else None)
+            place = {
+                "project": project if project is not None else name or "",
+                "base_dir": _absolute(save_dir if save_dir is not None else default_root()),
+                "run_id": new_run_id(run_name or "") if version is None else _run_id(version),
+            }
+        self._run = AdapterRun("lightning")
+        self._run.go_to(place)
+        self._place = place
         self._prefix = prefix
-        self._described: dict[str, Any] = {"config": config, "tags": tags, "notes": notes, "group": group}
+        self._described: dict[str, Any] = {
+            "name": run_name,
+            "config": config,
+            "tags": tags,
+            "notes": notes,
+            "group": group,
+        }
         self._capture_output = capture_output
-        self._board: Board | None = None
-        self._pid = 0
+        self._is_described = False
+        self._at_step: int | None = None
+        self._axes = Axes()
+        self._checkpoints = Checkpoints(log_model)
 
     @property
     def name(self) -> str:
         """Return the directory name of the project that the run is filed under."""
-        return directory_name(self._project)
+        return directory_name(self._place["project"])
 
     @property
     def version(self) -> str:
         """Return the run's id: the name of its directory."""
-        return self._version
+        return cast(str, self._place["run_id"])
 
     @property
     def save_dir(self) -> str:
         """Return the root of all projects, absolute."""
-        return str(self._save_dir)
+        return cast(str, self._place["base_dir"])
 
     @property
     def root_dir(self) -> str:
         """Return the project's directory."""
-        return str(self._save_dir / self.name)
+        return os.path.join(self.save_dir, self.name)
 
     @property
     def log_dir(self) -> str:
         """Return the run's directory."""
-        return str(self._save_dir / self.name / self.version)
+        return os.path.join(self.root_dir, self.version)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Return what continues the run: its project, root and id. JSON can hold it."""
+        return dict(self._place)
 
     @property
     def experiment(self) -> Board:
@@ -124,17 +159,35 @@ class KohakuBoardLogger(Logger):
         """
         if getattr(rank_zero_only, "rank", 0) > 0:
             return cast(Board, null_board())
-        board = self._open_board()
-        if board is None:
-            board = self._board = self._open()
-        return board
+        return self._run.board or self._open()
+
+    def continue_run(self, place: Mapping[str, Any], at_step: int) -> None:
+        """Turn to the run of a checkpoint, on every rank; what this logger has begun meanwhile is taken back.
+
+        Args:
+            place: What `place` returned when the checkpoint was saved.
+            at_step: The last step that was logged before.
+        """
+        found = dict(place)
+        if found == self._place or not self._run.can_continue(found):
+            return
+        self._run.take_back()
+        self._run.go_to(found)
+        self._place, self._at_step = found, at_step
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log metrics at a step, which may be any; without one it is one more than the highest so far."""
+        """Log metrics at a step, which may be any; without one it is one more than the highest so far.
+
+        What is logged at each batch of a validation counts these batches; it has the step and the epoch of the
+        training beside it, as trainer/step and trainer/epoch. What is logged by hand in the sanity check is left out.
+        """
+        if self._axes.in_sanity_check:
+            return
+        beside = self._axes.beside(metrics)
         if self._prefix:
             metrics = {f"{self._prefix}{self.LOGGER_JOIN_CHAR}{key}": value for key, value in metrics.items()}
-        self.experiment.log(metrics, step=step)
+        self.experiment.log({**metrics, **beside}, step=step)
 
     @rank_zero_only
     def log_hyperparams(
@@ -153,6 +206,43 @@ class KohakuBoardLogger(Logger):
         if isinstance(metrics, Mapping) and metrics:
             self.log_metrics(metrics, step=0)
 
+    @rank_zero_only
+    def log_graph(self, model: Any, input_array: Any = None) -> None:
+        """Note the model's size; the graph itself is not recorded."""
+        self._axes.follow(model)
+        if hasattr(model, "parameters"):
+            parameters = list(model.parameters())
+            self.experiment.config.update(
+                {
+                    "model_parameters": sum(p.numel() for p in parameters),
+                    "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+                }
+            )
+
+    def watch(
+        self,
+        model: Any,
+        log: Literal["gradients", "parameters", "all"] | None = "gradients",
+        log_freq: int = 100,
+        log_graph: bool = False,
+    ) -> None:
+        """Log histograms of a model's gradients, parameters or both at each `log_freq`-th step.
+
+        In a Trainer, KohakuBoardCallback knows better when gradients are whole.
+        """
+        if getattr(rank_zero_only, "rank", 0) == 0:
+            gradients, parameters = log in ("gradients", "all"), log in ("parameters", "all")
+            self.experiment.watch(model, every=log_freq, gradients=gradients, parameters=parameters)
+
+    def use_artifact(self, artifact: str) -> Any:
+        """Return a version of an artifact, noting that this run uses it: see Board.use_artifact."""
+        return self.experiment.use_artifact(artifact)
+
+    @rank_zero_only
+    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+        """Log the checkpoint as an artifact, or remember to when training ends, as `log_model` says."""
+        self._checkpoints.saved(checkpoint_callback, self.experiment)
+
     def save(self) -> None:
         """Do nothing: what is logged is safe already."""
 
@@ -161,45 +251,38 @@ class KohakuBoardLogger(Logger):
         """End the run with its true status; whatever is logged afterwards opens it again.
 
         A process that never opened the run leaves it alone, unless it failed: the processes that `ddp_spawn`
-        made for the training were not told so.
+        made for the training were not told so. What a tuner has opened before training, and left empty, is taken back.
         """
-        # Taken away first: a signal handler of Lightning's may finalize while this one waits for the writer.
-        board, self._board = self._open_board(), None
+        board = self._run.board
         if board is None and status == "failed" and Path(self.log_dir).is_dir():
             board = self._open()
-        if board is not None:
+        begun_for_nothing = not self._axes.has_begun and status == "success"
+        if board is not None and begun_for_nothing and not board.has_logged:
+            self._run.take_back()
+            self._is_described = False
+        elif board is not None:
+            if status != "failed":
+                self._checkpoints.log_remembered(board)
             how, error = ending(status, sys.exc_info()[1])
-            board.finish(how, error=error)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_board": None}
-
-    def _open_board(self) -> Board | None:
-        """Return the board if it is open in this very process; a forked one has its parent's."""
-        if self._board is None or self._board.closed or self._pid != os.getpid():
-            return None
-        return self._board
+            self._run.end(how, error)
 
     def _open(self) -> Board:
         try:
-            board = Board(
-                self._run_name,
-                project=self._project,
-                base_dir=self._save_dir,
-                run_id=self._version,
+            board = self._run.open(
+                at_step=self._at_step,
                 capture_output=self._capture_output,
-                **self._described,
+                # Opened again, the run keeps what was changed meanwhile.
+                **({} if self._is_described else self._described),
             )
         except Exception as exc:
             # Whatever it is: Trainer asks hasattr(), which would take an AttributeError for "no experiment".
             raise RuntimeError(f"cannot open the run at {self.log_dir!r}: {exc}") from exc
-        self._pid = os.getpid()
-        self._described = {}  # opened again, the run keeps what was changed meanwhile
+        self._is_described, self._at_step = True, None
         return board
 
 
-def _absolute(directory: str | Path) -> Path:
-    return Path(os.path.expandvars(directory)).expanduser().absolute()
+def _absolute(directory: str | Path) -> str:
+    return str(Path(os.path.expandvars(directory)).expanduser().absolute())
 
 
 def _run_id(version: str | int) -> str:

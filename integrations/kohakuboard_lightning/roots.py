@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
-__all__ = ["adopt", "dummy_experiments", "logger_class"]
+__all__ = ["adopt", "callback_class", "dummy_experiments", "logger_class"]
 
 # In the order of preference when none is loaded; each has `loggers` with Logger and CSVLogger.
 ROOTS: Final = ("lightning.pytorch", "pytorch_lightning", "lightning_fabric")
@@ -25,6 +25,17 @@ def logger_class() -> Any:
     """
     loaded = _loaded()
     return (loaded[0] if loaded else _import_first()).Logger
+
+
+def callback_class() -> Any:
+    """Return `Callback` of the copy that the logger is of; `object` where that is Fabric alone, which has none.
+
+    Trainers of the other copy take it, too: they ask a callback for its methods, not for its class.
+    """
+    root = logger_class().__module__.partition(".loggers")[0]
+    if not root.startswith(ROOTS[:2]):
+        return object
+    return import_module(f"{root}.callbacks").Callback
 
 
 def adopt(logger: type) -> None:

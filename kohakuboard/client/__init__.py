@@ -3,7 +3,7 @@
 Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.md for why.
 """
 
-from .adapter import AdapterRun
+from .adapter import AdapterRun, place_of, shared_board
 from .board import Board, default_root, open_boards
 from .names import directory_name, new_run_id, random_name
 from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor, Text
@@ -22,5 +22,7 @@ __all__ = [
     "directory_name",
     "new_run_id",
     "open_boards",
+    "place_of",
     "random_name",
+    "shared_board",
 ]

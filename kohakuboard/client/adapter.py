@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +27,7 @@ from .cells import CellWatch
 from .ending import status_of
 from .takeover import resume_setting
 
-__all__ = ["AdapterRun"]
+__all__ = ["AdapterRun", "place_of", "shared_board"]
 
 log = logging.getLogger("kohakuboard")
 
@@ -38,12 +40,10 @@ class AdapterRun:
 
     Args:
         adapter: Which framework it is for.
-        share: Whether a board that is open in this process already is used.
     """
 
-    def __init__(self, adapter: str, *, share: bool = True) -> None:
+    def __init__(self, adapter: str) -> None:
         self._adapter = adapter
-        self._share = share
         self._board: Board | None = None
         self._pid = 0
         self._owned = False
@@ -105,7 +105,7 @@ class AdapterRun:
         """
         board = self.in_use()
         if board is None:
-            shared = None if self._place or not self._share else shared_board(self._adapter)
+            shared = self._shared()
             board = shared or Board(at_step=at_step, **{**options, **self._place})
             self._take(board, owned=shared is None)
             if shared is not None:  # what its user said of it stays
@@ -122,10 +122,29 @@ class AdapterRun:
         board, self._board = self.board, None
         board.finish(status, error=error)
 
+    def take_back(self) -> None:
+        """End a run that was begun for nothing, and delete it, if nothing was logged to it."""
+        board, owned = self.board, self.owned
+        if board is not None and owned and not board.has_logged:
+            self.end()
+            shutil.rmtree(board.path, ignore_errors=True)
+            with suppress(OSError):  # what is not empty stays
+                board.path.parent.rmdir()
+                board.path.parent.parent.rmdir()
+        else:
+            self.end()
+
     def forget(self) -> None:
         """Begin another run when it is opened next."""
         self._watch_no_cells()
         self._board, self._place, self._owned = None, {}, False
+
+    def _shared(self) -> Board | None:
+        """Return the board of somebody else in this process that is to be used."""
+        if self._place:
+            path = Path(self._place["base_dir"], self._place["project"], self._place["run_id"])
+            return next((board for board in open_boards() if board.path == path), None)
+        return shared_board(self._adapter)
 
     def _take(self, board: Board, *, owned: bool) -> None:
         self._board, self._owned, self._pid = board, owned, os.getpid()
@@ -133,12 +152,7 @@ class AdapterRun:
         if owned:
             _OPENERS[board] = self._adapter
             self._cells = CellWatch(self._after_cell)
-        # By directory: the name of a project need not be the name of its folder.
-        self._place = {
-            "project": board.path.parent.name,
-            "base_dir": str(board.path.parent.parent),
-            "run_id": board.id,
-        }
+        self._place = place_of(board)
 
     def _after_cell(self, error: BaseException | None) -> None:
         used, self._used_in_cell = self._used_in_cell, False
@@ -154,6 +168,13 @@ class AdapterRun:
     def __getstate__(self) -> dict[str, Any]:
         # A board that is open logs to its run from anywhere, and ends it nowhere else.
         return {**self.__dict__, "_board": self.board, "_owned": False, "_cells": None}
+
+
+def place_of(board: Board) -> dict[str, Any]:
+    """Return where a board's run lies, as arguments of Board."""
+    # By directory: the name of a project need not be the name of its folder.
+    root, project = board.path.parent.parent, board.path.parent.name
+    return {"project": project, "base_dir": str(root), "run_id": board.id}
 
 
 def shared_board(adapter: str) -> Board | None:

@@ -198,8 +198,8 @@ class Board(Shortcuts, Watching):
         self._pid = os.getpid()
         self._lineage: str | None = None
         self._step = 0
-        self._stepping = False
-        self._next_step = taken.first_step(at_step, fork)
+        self._stepping = self._has_changed = False
+        self._next_step = self._first_step = taken.first_step(at_step, fork)
         self._refused: set[str] = set()
         self._alerts = Alerts()
         self._drops = Drops(self.path)
@@ -395,6 +395,11 @@ class Board(Shortcuts, Watching):
     def closed(self) -> bool:
         """Tell whether the board was finished."""
         return isinstance(self._shard, ClosedShard)
+
+    @property
+    def has_logged(self) -> bool:
+        """Tell whether anything was logged to it in this process, or changed of its config and summary."""
+        return self._has_changed or self._stepping or self._next_step != self._first_step
 
     def finish(
         self,
@@ -617,6 +622,7 @@ class Board(Shortcuts, Watching):
             log.warning("%s", message)
 
     def _event(self, kind: str, changed: dict[str, Any], removed: list[str]) -> None:
+        self._has_changed = True
         self._write_event({"type": kind, "set": changed, "remove": removed})
 
     def _write_event(self, event: dict[str, Any]) -> None:

@@ -69,6 +69,18 @@ class Watching:
         """
         self._log_tensors(model, {"grad": prefix}, step, bins, precision)
 
+    def log_parameters(
+        self,
+        model: Any,
+        step: int | None = None,
+        prefix: str = "param",
+        *,
+        bins: int = 64,
+        precision: Precision = "exact",
+    ) -> None:
+        """Log a histogram of each parameter, as `<prefix>/<name of the parameter>`: see log_gradients."""
+        self._log_tensors(model, {"param": prefix}, step, bins, precision)
+
     def watch(
         self,
         model: Any,

@@ -9,8 +9,10 @@ import copy
 import math
 import pickle
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -354,3 +356,47 @@ def test_r64_completions_become_a_table_for_each_log(tmp_path: Path, only_run: R
         ["step", "prompt", "reward"]
     ] * 3
     assert run.table("completions", 2).rows[0] == [2, "a", 0.5]
+
+
+def test_r39_the_config_holds_arguments_and_model(tmp_path: Path, only_run: ReadRun) -> None:
+    job = tiny_trainer(
+        tmp_path, KohakuBoardCallback(config={"mine": 1}), learning_rate=0.125, hub_token="secret"
+    )
+    job.train()
+    config = only_run().config
+    assert (config["learning_rate"], config["mine"]) == (0.125, 1)
+    assert config["model"]["n_embd"] == 8
+    assert config["model_parameters"] == tiny_model().num_parameters()
+    assert "secret" not in str(config)
+
+
+def test_r01_the_constructor_has_no_effect(surroundings: Callable[[], object]) -> None:
+    before = surroundings()
+    KohakuBoardCallback(name="a", config={"b": 1})
+    assert surroundings() == before
+
+
+def test_r02_other_ranks_write_nothing(tmp_path: Path, root: Path) -> None:
+    job = tiny_trainer(tmp_path)
+    elsewhere: Any = SimpleNamespace(is_world_process_zero=False, is_hyper_param_search=False, global_step=1)
+    callback = KohakuBoardCallback()
+    callback.on_train_begin(job.args, elsewhere, job.control)
+    callback.on_log(job.args, elsewhere, job.control, logs={"loss": 1.0})
+    callback.on_predict(job.args, elsewhere, job.control, metrics={"test_loss": 1.0})
+    callback.on_train_end(job.args, elsewhere, job.control)
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(("arguments", "status"), [((), "finished"), (("--fail",), "failed")])
+def test_r15_r17_the_end_is_told_truly(
+    arguments: tuple[str, ...],
+    status: str,
+    start_job: Callable[..., subprocess.Popen[str]],
+    only_run: ReadRun,
+) -> None:
+    """Trainer tells its callbacks nothing of an error; the Board finds it when the interpreter exits."""
+    printed, _ = start_job("transformers_job.py", *arguments).communicate(timeout=100)
+    run = only_run()
+    assert run.status == status, printed
+    assert ("ValueError: the loss exploded" in (run.error or "")) == (status == "failed")
+    assert [step for step, _ in points(run, "train/loss")][:2] == [1, 2]

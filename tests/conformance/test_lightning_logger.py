@@ -51,7 +51,7 @@ def test_a_given_version_is_the_id_and_continues_the_run(only_run: ReadRun) -> N
     assert steps(run, "loss") == [0, 1]
 
 
-def test_what_is_logged_after_finalize_belongs_to_the_same_run(only_run: ReadRun) -> None:
+def test_r06_what_is_logged_after_finalize_belongs_to_the_same_run(only_run: ReadRun) -> None:
     logger = KohakuBoardLogger()
     logger.log_metrics({"loss": 2.0}, step=0)
     logger.finalize("success")
@@ -80,7 +80,7 @@ def test_opened_again_the_run_keeps_its_description(only_run: ReadRun) -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda logger: pickle.loads(pickle.dumps(logger))])
-def test_a_copy_continues_the_run(duplicate: Callable[[Any], Any], only_run: ReadRun) -> None:
+def test_r45_a_copy_continues_the_run(duplicate: Callable[[Any], Any], only_run: ReadRun) -> None:
     logger = KohakuBoardLogger()
     logger.log_metrics({"loss": 1.0}, step=0)
     other = duplicate(logger)
@@ -95,7 +95,7 @@ def test_a_copy_continues_the_run(duplicate: Callable[[Any], Any], only_run: Rea
     ("told", "job", "status"),
     [("finished", "17", "preempted"), ("finished", "", "finished"), ("failed", "", "failed")],
 )
-def test_a_requeued_slurm_job_is_preempted(
+def test_r12_a_requeued_slurm_job_is_preempted(
     told: str, job: str, status: str, monkeypatch: pytest.MonkeyPatch, only_run: ReadRun
 ) -> None:
     """Lightning says "finished" just before it puts the job back into the queue."""
@@ -107,7 +107,7 @@ def test_a_requeued_slurm_job_is_preempted(
     assert only_run().status == status
 
 
-def test_no_thread_is_left_after_finalize(root: Path) -> None:
+def test_r55_no_thread_is_left_after_finalize(root: Path) -> None:
     before = set(threading.enumerate())
     logger = KohakuBoardLogger()
     logger.log_metrics({"a": 1.0}, step=0)
@@ -118,7 +118,7 @@ def test_no_thread_is_left_after_finalize(root: Path) -> None:
 # Nothing too early, nothing by accident
 
 
-def test_the_constructor_has_no_effect(surroundings: Callable[[], object]) -> None:
+def test_r01_the_constructor_has_no_effect(surroundings: Callable[[], object]) -> None:
     before = surroundings()
     logger = KohakuBoardLogger(config={"a": 1}, tags=["b"])
     assert logger.log_dir.startswith(logger.save_dir)
@@ -141,7 +141,7 @@ def test_seeds_do_not_touch_the_run_id() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "é:*?", "..", None])
-def test_any_name_makes_a_directory_of_its_own_under_the_root(name: str | None, root: Path) -> None:
+def test_r40_any_name_makes_a_directory_of_its_own_under_the_root(name: str | None, root: Path) -> None:
     logger = KohakuBoardLogger(name)
     board = logger.experiment
     assert Path(logger.log_dir) == board.path
@@ -174,7 +174,7 @@ def test_a_run_read_through_its_directory_is_the_run(only_run: ReadRun) -> None:
 # Metrics
 
 
-def test_steps_may_come_in_any_order(only_run: ReadRun) -> None:
+def test_r22_r25_steps_may_come_in_any_order(only_run: ReadRun) -> None:
     logger = KohakuBoardLogger()
     given = [5, 3, 3, None, 2**40]
     for step in given:
@@ -183,7 +183,7 @@ def test_steps_may_come_in_any_order(only_run: ReadRun) -> None:
     assert steps(only_run(), "a") == [5, 3, 3, 6, 2**40]
 
 
-def test_metrics_are_neither_changed_nor_kept(only_run: ReadRun) -> None:
+def test_r31_r32_r35_metrics_are_neither_changed_nor_kept(only_run: ReadRun) -> None:
     logger = KohakuBoardLogger(prefix="tmp")
     weight = torch.tensor(1.0)
     metrics = {"weight": weight, "epoch": 0}
@@ -207,7 +207,7 @@ class NotToBeCalled:
         raise AssertionError("a hyperparameter was called")
 
 
-def test_hyperparameters_may_have_any_shape(only_run: ReadRun) -> None:
+def test_r36_r38_hyperparameters_may_have_any_shape(only_run: ReadRun) -> None:
     given = {
         "lr": 0.1,
         123: "int",
@@ -244,7 +244,7 @@ def test_hyperparameters_may_have_any_shape(only_run: ReadRun) -> None:
     assert values(only_run(), "hp/metric") == [0.5]
 
 
-def test_given_hyperparameters_are_not_changed(root: Path) -> None:
+def test_r32_given_hyperparameters_are_not_changed(root: Path) -> None:
     given = {"number": np.float32(1), "nested": {"list": [1, 2]}}
     before = copy.deepcopy(given)
     logger = KohakuBoardLogger(config=given)
@@ -257,7 +257,7 @@ def test_given_hyperparameters_are_not_changed(root: Path) -> None:
 # Ranks
 
 
-def test_ranks_above_0_have_a_null_experiment_and_write_nothing(
+def test_r42_r44_ranks_above_0_have_a_null_experiment_and_write_nothing(
     monkeypatch: pytest.MonkeyPatch, root: Path
 ) -> None:
     monkeypatch.setattr(rank_zero_only, "rank", 1)

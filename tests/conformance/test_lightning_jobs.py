@@ -27,7 +27,9 @@ def logged_steps(run: Run) -> list[int]:
     return [int(step) for step in run.series("train/loss").step]
 
 
-def test_a_script_that_raises_is_failed_with_its_traceback(start_job: StartJob, only_run: ReadRun) -> None:
+def test_r15_a_script_that_raises_is_failed_with_its_traceback(
+    start_job: StartJob, only_run: ReadRun
+) -> None:
     printed = output(start_job("lightning_job.py", "--end", "error"))
     run = only_run()
     assert run.status == "failed", printed
@@ -37,7 +39,7 @@ def test_a_script_that_raises_is_failed_with_its_traceback(start_job: StartJob, 
     assert logged_steps(run) == list(range(7))
 
 
-def test_a_killed_job_is_crashed_and_keeps_all_that_was_logged(
+def test_r19_r20_a_killed_job_is_crashed_and_keeps_all_that_was_logged(
     start_job: StartJob, only_run: ReadRun
 ) -> None:
     job = start_job("lightning_job.py", "--steps", 1_000_000)
@@ -63,7 +65,7 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["ddp", "ddp_fork"])
-def test_two_processes_make_one_run(strategy: str, start_job: StartJob, only_run: ReadRun) -> None:
+def test_r02_r03_two_processes_make_one_run(strategy: str, start_job: StartJob, only_run: ReadRun) -> None:
     job = start_job("lightning_job.py", "--strategy", strategy, "--devices", 2, "--steps", 10)
     printed = output(job)
     assert job.returncode == 0, printed
@@ -75,7 +77,7 @@ def test_two_processes_make_one_run(strategy: str, start_job: StartJob, only_run
 
 
 @pytest.mark.slow
-def test_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
+def test_r02_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     job = start_job("lightning_job.py", "--strategy", "ddp", "--devices", 2, "--steps", 10, launcher=launcher)
     printed = output(job)
@@ -85,7 +87,7 @@ def test_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
 
 
 @pytest.mark.slow
-def test_an_error_in_a_spawned_process_is_told_by_the_one_that_waits(
+def test_r18_an_error_in_a_spawned_process_is_told_by_the_one_that_waits(
     start_job: StartJob, only_run: ReadRun
 ) -> None:
     """Only the parent's `finalize` is called, and it never opened the run."""
@@ -99,7 +101,9 @@ def test_an_error_in_a_spawned_process_is_told_by_the_one_that_waits(
 
 
 @pytest.mark.slow
-def test_a_lightning_cli_program_runs_twice_and_shows_every_option(start_job: StartJob, root: Path) -> None:
+def test_r41_r49_a_lightning_cli_program_runs_twice_and_shows_every_option(
+    start_job: StartJob, root: Path
+) -> None:
     """It writes config.yaml into the trainer's log_dir, and refuses to write over one."""
     pytest.importorskip("jsonargparse")
     logger = "kohakuboard.lightning.KohakuBoardLogger"
@@ -146,7 +150,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
-def test_the_older_copy_alone_is_enough_and_the_other_is_not_imported() -> None:
+def test_r48_the_older_copy_alone_is_enough_and_the_other_is_not_imported() -> None:
     pytest.importorskip("pytorch_lightning")
     done = python(
         "sys.modules['lightning'] = None\n"
@@ -165,7 +169,7 @@ def test_without_the_framework_the_pip_line_is_named(framework: str) -> None:
     assert f'pip install "kohakuboard[{framework}]"' in done.stderr
 
 
-def test_the_core_imports_no_framework() -> None:
+def test_r48_the_core_imports_no_framework() -> None:
     done = python(
         "import kohakuboard\n"
         "print(sorted({'torch', 'lightning', 'transformers', 'accelerate'} & set(sys.modules)))"

@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, TensorDataset
 
 from kohakuboard.lightning import KohakuBoardLogger
 from kohakuboard.reader import Run
+from tests.conformance.line import Line, batches, steps, trainer
 
 pytestmark = [
     # Advice on how to train: few worker processes, no validation data, few batches.
@@ -33,57 +32,10 @@ pytestmark = [
 ReadRun = Callable[[], Run]
 
 
-class Line(pl.LightningModule):
-    """Fit y = 3 x + 1, logging in each of the ways that Lightning has."""
-
-    def __init__(self, lr: float = 0.1) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.layer = nn.Linear(1, 1)
-
-    def loss(self, batch: list[Tensor]) -> Tensor:
-        return nn.functional.mse_loss(self.layer(batch[0]), 3 * batch[0] + 1)
-
-    def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
-        loss = self.loss(batch)
-        self.log("train/loss", loss, on_step=True, on_epoch=True)
-        self.log("train/nan", float("nan"))
-        return loss
-
-    def validation_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        self.log("val/loss", self.loss(batch), on_step=True, on_epoch=True)
-
-    def test_step(self, batch: list[Tensor], batch_idx: int) -> None:
-        self.log("test/loss", self.loss(batch))
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=self.hparams["lr"])
-
-
-def batches(count: int) -> DataLoader[Any]:
-    return DataLoader(TensorDataset(torch.linspace(-1, 1, 4 * count).reshape(-1, 1)), batch_size=4)
-
-
-def trainer(logger: Any, **options: Any) -> pl.Trainer:
-    settings: dict[str, Any] = {
-        "max_epochs": 2,
-        "accelerator": "cpu",
-        "log_every_n_steps": 1,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "enable_checkpointing": False,
-    }
-    return pl.Trainer(logger=logger, **{**settings, **options})
-
-
-def steps(run: Run, metric: str) -> list[int]:
-    return [int(step) for step in run.series(metric).step]
-
-
 # One job, one run
 
 
-def test_fit_validate_and_test_are_one_run_on_the_trainers_steps(only_run: ReadRun) -> None:
+def test_r04_r24_fit_validate_and_test_are_one_run_on_the_trainers_steps(only_run: ReadRun) -> None:
     job = trainer(KohakuBoardLogger())
     model = Line()
     job.fit(model, batches(4), batches(2))
@@ -99,7 +51,9 @@ def test_fit_validate_and_test_are_one_run_on_the_trainers_steps(only_run: ReadR
     assert run.status == "finished"
 
 
-def test_the_series_are_those_that_a_csv_logger_beside_recorded(only_run: ReadRun, tmp_path: Path) -> None:
+def test_r22_the_series_are_those_that_a_csv_logger_beside_recorded(
+    only_run: ReadRun, tmp_path: Path
+) -> None:
     beside = CSVLogger(tmp_path / "csv")
     trainer([KohakuBoardLogger(), beside]).fit(Line(), batches(5), batches(3))
     expected: dict[str, list[tuple[int, float]]] = {}
@@ -110,7 +64,8 @@ def test_the_series_are_those_that_a_csv_logger_beside_recorded(only_run: ReadRu
                 if text:
                     expected.setdefault(name, []).append((step, float(text)))
     run = only_run()
-    assert set(run.metrics) == set(expected)
+    # Lightning tells no epoch of the batches of an evaluation.
+    assert set(run.metrics) == set(expected) | {"trainer/epoch", "trainer/step"}
     for name, points in expected.items():
         series = run.series(name)
         np.testing.assert_array_equal(series.step, [step for step, _ in points], name)
@@ -122,7 +77,7 @@ def test_accumulated_gradients_count_as_one_step(only_run: ReadRun) -> None:
     assert steps(only_run(), "train/loss_step") == [0, 1, 2]
 
 
-def test_the_users_own_step_metric_is_no_metric_of_ours(only_run: ReadRun) -> None:
+def test_r27_the_users_own_step_metric_is_no_metric_of_ours(only_run: ReadRun) -> None:
     class OwnStep(Line):
         def on_train_batch_end(self, *args: Any) -> None:
             self.log_dict({"step": 9.0, "a": 1.0})
@@ -131,7 +86,7 @@ def test_the_users_own_step_metric_is_no_metric_of_ours(only_run: ReadRun) -> No
     assert steps(only_run(), "a") == [9]
 
 
-def test_a_trainer_with_a_live_logger_can_be_pickled(only_run: ReadRun) -> None:
+def test_r45_a_trainer_with_a_live_logger_can_be_pickled(only_run: ReadRun) -> None:
     job = trainer(KohakuBoardLogger(), max_epochs=1)
     job.fit(Line(), batches(2))
     logger = pickle.loads(pickle.dumps(job)).logger
@@ -164,7 +119,7 @@ def _signal_handlers() -> Iterator[None]:
     ],
     ids=["error", "ctrl-c", "sigterm", "exit 0", "exit 3"],
 )
-def test_the_end_is_told_truly(
+def test_r15_r16_the_end_is_told_truly(
     action: Callable[[], Any], leaves_by: type[BaseException], status: str, reason: str, only_run: ReadRun
 ) -> None:
     class Ending(Line):
@@ -182,7 +137,7 @@ def test_the_end_is_told_truly(
     assert steps(run, "train/loss_step")[:5] == list(range(5))
 
 
-def test_a_training_that_is_taken_up_after_an_error_ends_well(only_run: ReadRun) -> None:
+def test_r06_a_training_that_is_taken_up_after_an_error_ends_well(only_run: ReadRun) -> None:
     logger = KohakuBoardLogger()
     with pytest.raises(TypeError):
         trainer(logger).fit(Line(lr="no number"), batches(1))  # type: ignore[arg-type]
@@ -195,19 +150,19 @@ def test_a_training_that_is_taken_up_after_an_error_ends_well(only_run: ReadRun)
 # Around training
 
 
-def test_a_fast_dev_run_leaves_no_run(root: Path) -> None:
+def test_r54_a_fast_dev_run_leaves_no_run(root: Path) -> None:
     trainer(KohakuBoardLogger(), fast_dev_run=True).fit(Line(), batches(2), batches(2))
     assert not root.exists()
 
 
-def test_a_logger_is_one_logger_to_the_trainer() -> None:
+def test_r46_a_logger_is_one_logger_to_the_trainer() -> None:
     logger = KohakuBoardLogger()
     assert trainer(logger).loggers == [logger]
     assert logger != KohakuBoardLogger()
     assert hash(logger)
 
 
-def test_checkpoints_lie_inside_the_run(only_run: ReadRun, root: Path) -> None:
+def test_r43_checkpoints_lie_inside_the_run(only_run: ReadRun, root: Path) -> None:
     logger = KohakuBoardLogger(name="cnn", project="digits")
     job = trainer(logger, enable_checkpointing=True, max_epochs=1)
     job.fit(Line(), batches(2))
@@ -218,22 +173,23 @@ def test_checkpoints_lie_inside_the_run(only_run: ReadRun, root: Path) -> None:
     assert job.log_dir == logger.log_dir
 
 
-def test_hyperparameters_are_those_of_module_and_logger_and_follow_a_change(only_run: ReadRun) -> None:
+def test_r37_hyperparameters_are_those_of_module_and_logger_and_follow_a_change(only_run: ReadRun) -> None:
     logger = KohakuBoardLogger(config={"dataset": "line"})
     trainer(logger, max_epochs=1).fit(Line(lr=0.1), batches(1))
-    assert only_run().config == {"dataset": "line", "lr": 0.1}
+    size = {"model_parameters": 2, "trainable_parameters": 2}
+    assert only_run().config == {"dataset": "line", "lr": 0.1, **size}
     trainer(logger, max_epochs=1).fit(Line(lr=0.2), batches(1))
-    assert only_run().config == {"dataset": "line", "lr": 0.2}
+    assert only_run().config == {"dataset": "line", "lr": 0.2, **size}
 
 
-def test_a_run_that_cannot_be_opened_fails_loudly_before_training(tmp_path: Path) -> None:
+def test_r47_a_run_that_cannot_be_opened_fails_loudly_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     logger = KohakuBoardLogger(save_dir=tmp_path / "file" / "runs")
     with pytest.raises(RuntimeError, match="cannot open the run at"):
         trainer(logger).fit(Line(), batches(1))
 
 
-def test_training_goes_on_when_the_run_disappears(root: Path) -> None:
+def test_r21_training_goes_on_when_the_run_disappears(root: Path) -> None:
     class Vandal(pl.Callback):
         def on_train_batch_end(self, *args: Any) -> None:
             shutil.rmtree(root, ignore_errors=True)
@@ -243,7 +199,7 @@ def test_training_goes_on_when_the_run_disappears(root: Path) -> None:
     assert job.global_step == 6
 
 
-def test_the_other_copy_of_lightning_takes_the_same_class(only_run: ReadRun) -> None:
+def test_r48_the_other_copy_of_lightning_takes_the_same_class(only_run: ReadRun) -> None:
     other = pytest.importorskip("pytorch_lightning")
     fabric = pytest.importorskip("lightning_fabric")
     logger = KohakuBoardLogger()

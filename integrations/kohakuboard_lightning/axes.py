@@ -1,0 +1,58 @@
+"""Where in training a value was logged: Lightning says so only of some, see docs/integrations.md."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["Axes", "steps"]
+
+
+class Axes:
+    """Know the trainer of the model that a logger was told of. Pickled, it knows none."""
+
+    def __init__(self) -> None:
+        self._model: weakref.ref[Any] | None = None
+
+    def follow(self, model: Any) -> None:
+        """Take the trainer of a LightningModule; Fabric's models have none."""
+        self._model = weakref.ref(model)
+
+    @property
+    def in_sanity_check(self) -> bool:
+        """Tell whether the trainer is only trying out its validation."""
+        return bool(getattr(self._trainer, "sanity_checking", False))
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether a trainer came as far as to tell its loggers of the model: a tuner ends it before that."""
+        return self._model is not None
+
+    def beside(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is to be logged with metrics, so that each can be drawn over epochs.
+
+        Lightning adds the epoch to all that it logs itself, but for each batch of an evaluation, whose steps count
+        these batches.
+        """
+        trainer = self._trainer
+        if trainer is None or "epoch" in metrics:
+            return {}
+        if getattr(trainer, "evaluating", False):
+            return {"trainer/epoch": trainer.current_epoch, "trainer/step": steps(trainer)}
+        return {"epoch": trainer.current_epoch} if getattr(trainer, "training", False) else {}
+
+    @property
+    def _trainer(self) -> Any:
+        model = self._model() if self._model is not None else None
+        # Not `model.trainer`, which raises where there is none.
+        return getattr(model, "_trainer", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_model": None}
+
+
+def steps(trainer: Any) -> int:
+    """Return the step that the trainer logs at: how many batches led to a step of the optimizer."""
+    loop = trainer.fit_loop.epoch_loop
+    return int(getattr(loop, "_batches_that_stepped", trainer.global_step))

@@ -1,0 +1,257 @@
+"""What is asked of a logger for Lightning beyond the run and its end: axes, media, checkpoints, histograms."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.tuner.tuning import Tuner
+
+from kohakuboard import Board
+from kohakuboard.lightning import KohakuBoardCallback, KohakuBoardLogger
+from kohakuboard.reader import Run, Workspace
+from tests.conformance.line import Line, batches, steps, trainer
+
+pytestmark = [
+    # Advice on how to train: few worker processes, no validation data, few batches.
+    pytest.mark.filterwarnings("ignore::lightning.fabric.utilities.warnings.PossibleUserWarning"),
+    pytest.mark.filterwarnings("ignore:.*LeafSpec"),  # Lightning 2.6 with PyTorch 2.13
+    pytest.mark.filterwarnings("ignore:Checkpoint directory"),
+    pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint that ended"),
+]
+
+ReadRun = Callable[[], Run]
+
+
+def test_r07_a_board_that_is_open_is_used_and_left_open(only_run: ReadRun) -> None:
+    board = Board("mine", project="own")
+    logger = KohakuBoardLogger()
+    assert (logger.log_dir, logger.experiment) == (str(board.path), board)
+    trainer(logger, max_epochs=1).fit(Line(), batches(2))
+    assert not board.closed
+    board.finish()
+    assert (only_run().name, steps(only_run(), "train/loss_step")) == ("mine", [0, 1])
+
+
+def test_r07_two_loggers_of_one_trainer_are_two_runs(root: Path) -> None:
+    trainer([KohakuBoardLogger(), KohakuBoardLogger()], max_epochs=1).fit(Line(), batches(2))
+    assert [steps(run, "train/loss_step") for run in Workspace(root).runs()] == [[0, 1], [0, 1]]
+
+
+def test_r23_a_learning_rate_lies_on_the_step_of_its_loss(only_run: ReadRun) -> None:
+    trainer(KohakuBoardLogger(), callbacks=[LearningRateMonitor()], max_epochs=1).fit(Line(), batches(3))
+    assert set(steps(only_run(), "lr-SGD")) == set(steps(only_run(), "train/loss_step")) == {0, 1, 2}
+
+
+def test_r24_each_value_has_its_epoch_and_evaluations_an_axis_of_their_own(only_run: ReadRun) -> None:
+    class ByHand(Line):
+        def on_train_batch_end(self, *args: Any) -> None:
+            self.logger.log_metrics({"by_hand": 1.0}, step=self.global_step)  # type: ignore[union-attr]
+
+    trainer(KohakuBoardLogger()).fit(ByHand(), batches(4), batches(2))
+    run = only_run()
+    epochs = {
+        int(seq): value for seq, value in zip(run.series("epoch").seq, run.series("epoch").value, strict=True)
+    }
+    for name in ("train/loss_step", "train/loss_epoch", "val/loss_epoch", "by_hand"):
+        assert all(int(seq) in epochs for seq in run.series(name).seq), name
+    batch = run.series("val/loss_step")
+    assert batch.step.tolist() == [0, 1, 2, 3]
+    for name, expected in (("trainer/step", [3, 3, 7, 7]), ("trainer/epoch", [0, 0, 1, 1])):
+        beside = run.series(name)
+        assert (beside.seq.tolist(), beside.value.tolist()) == (batch.seq.tolist(), expected)
+    assert steps(run, "train/loss_step") == list(range(8))
+
+
+def test_r28_r30_values_of_any_kind_are_taken_or_refused_by_name(
+    only_run: ReadRun, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = KohakuBoardLogger()
+    values: dict[str, Any] = {
+        "float": 0.5, "int": 3, "bool": True, "inf": math.inf, "nan": math.nan, "tensor": torch.tensor(2.0),
+        "grad": torch.tensor(1.0, requires_grad=True), "bf16": torch.tensor(1.5, dtype=torch.bfloat16),
+        "numpy": np.float32(1.0), "none": None, "many": torch.randn(8), "object": object(),
+    }  # fmt: skip
+    for step in range(2):
+        logger.log_metrics(values, step=step)
+    logger.finalize("success")
+    metrics = only_run().metrics
+    assert {"float", "int", "bool", "inf", "nan", "tensor", "grad", "bf16", "numpy"} <= set(metrics)
+    assert caplog.text.count("'many' of type") == caplog.text.count("'object' of type") == 1
+
+
+def test_r50_saving_after_each_value_writes_nothing_more(only_run: ReadRun) -> None:
+    logger = KohakuBoardLogger()
+    for step in range(10_000):
+        logger.log_metrics({"a": float(step)}, step=step)
+        logger.save()
+    logger.finalize("success")
+    assert len(only_run().series("a").step) == 10_000
+
+
+# Checkpoints
+
+
+@pytest.mark.parametrize(
+    ("log_model", "kept", "versions"),
+    [(False, 1, 0), (True, 1, 1), (True, 2, 2), ("all", 1, 3), (True, -1, 3)],
+)
+def test_r51_checkpoints_become_artifacts_as_is_asked(
+    only_run: ReadRun, log_model: Any, kept: int, versions: int
+) -> None:
+    logger = KohakuBoardLogger(log_model=log_model)
+    saving = ModelCheckpoint(monitor="val/loss_epoch", save_top_k=kept)
+    trainer(logger, enable_checkpointing=True, callbacks=[saving], max_epochs=3).fit(
+        Line(), batches(2), batches(1)
+    )
+    artifacts = only_run().artifacts
+    assert len(artifacts) == versions
+    if versions:
+        assert all(isinstance(one.metadata["score"], float) for one in artifacts)
+        assert sum("best" in one.aliases for one in artifacts) == 1
+
+
+def test_r51_two_callbacks_and_files_that_are_gone_are_no_trouble(only_run: ReadRun) -> None:
+    class Vandal(pl.Callback):
+        def on_train_end(self, job: pl.Trainer, module: pl.LightningModule) -> None:
+            Path(first.best_model_path).unlink()
+
+    first = ModelCheckpoint(monitor="val/loss_epoch", filename="first-{epoch}")
+    second = ModelCheckpoint(monitor="train/loss_epoch", filename="second-{epoch}")
+    job = trainer(
+        KohakuBoardLogger(log_model=True), enable_checkpointing=True, callbacks=[first, second, Vandal()]
+    )
+    job.fit(Line(), batches(2), batches(1))
+    assert [one.metadata["file"].partition("-")[0] for one in only_run().artifacts] == ["second"]
+
+
+# Media
+
+
+def test_r52_media_come_as_lists_with_a_list_for_each_option(only_run: ReadRun) -> None:
+    logger = KohakuBoardLogger()
+    picture = np.zeros((4, 5, 3), np.uint8)
+    logger.log_image("pictures", [picture, picture], step=1, caption=["one", "two"])
+    logger.log_audio("sounds", [np.zeros(100, np.float32)], step=1, sample_rate=[8000])
+    logger.log_table("table", columns=["a"], data=[[1], [2]], step=1)
+    logger.log_text("text", ["a word"], step=1)
+    with pytest.raises(TypeError, match='Expected a list as "images", found'):
+        logger.log_image("pictures", picture)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Expected 1 items but only found 2 for caption"):
+        logger.log_image("pictures", [picture], caption=["one", "two"])
+    logger.finalize("success")
+    run = only_run()
+    assert [entry.caption for entry in run.media("pictures")] == ["one", "two"]
+    assert run.media("sounds")[0].mime == "audio/wav"
+    assert [list(row) for row in run.table("table", 1).rows] == [[1], [2]]
+    assert [entry.text for entry in run.text("text")] == ["a word"]
+
+
+# Around training
+
+
+def test_r54_what_is_logged_by_hand_in_the_sanity_check_is_left_out(only_run: ReadRun) -> None:
+    class ByHand(Line):
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            self.logger.log_metrics({"by_hand": 1.0}, step=self.global_step)  # type: ignore[union-attr]
+
+    trainer(KohakuBoardLogger(), max_epochs=1, num_sanity_val_steps=2).fit(ByHand(), batches(3), batches(1))
+    assert steps(only_run(), "by_hand") == [3]
+
+
+def test_r54_a_tuner_leaves_no_run(root: Path) -> None:
+    job = trainer(KohakuBoardLogger())
+    logger = job.logger
+    Tuner(job).lr_find(Line(), batches(4), num_training=3, min_lr=0.01)
+    assert job.logger is logger
+    assert not root.exists()
+
+
+# The companion
+
+
+def test_r53_gradients_are_logged_once_for_each_step_of_the_optimizer(only_run: ReadRun) -> None:
+    model = Line()
+    job = trainer(
+        KohakuBoardLogger(),
+        callbacks=[KohakuBoardCallback(parameters=True, every_n_steps=1)],
+        accumulate_grad_batches=2,
+        max_epochs=1,
+    )
+    job.fit(model, batches(6))
+    run = only_run()
+    names = [f"{kind}/layer.{part}" for kind in ("grad", "param") for part in ("weight", "bias")]
+    assert set(names) <= set(run.histogram_names())
+    for name in names:
+        assert run.histograms(name).step.tolist() == [0, 1, 2]
+    assert steps(run, "lr/SGD") == [0, 1, 2]
+    pickle.dumps(model)
+    copy.deepcopy(model)
+
+
+def test_r53_a_watched_model_can_be_copied_and_pickled(only_run: ReadRun) -> None:
+    model = Line()
+    logger = KohakuBoardLogger()
+    logger.watch(model, log="all", log_freq=1)
+    pickle.dumps(model)
+    copy.deepcopy(model)
+    logger.experiment.log(a=1.0)
+    logger.finalize("success")
+    assert not model._forward_hooks
+
+
+def test_throughput_and_samples_are_logged(only_run: ReadRun) -> None:
+    class Telling(Line):
+        def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:  # type: ignore[override]
+            return {"x": batch[0][:, 0], "prediction": self.layer(batch[0])[:, 0]}
+
+    callback = KohakuBoardCallback(samples=3)
+    trainer(KohakuBoardLogger(), callbacks=[callback], max_epochs=1).fit(Telling(), batches(3), batches(2))
+    run = only_run()
+    assert steps(run, "throughput/samples_per_s") == [0, 1, 2]
+    table = run.table("samples")
+    assert (table.columns, len(table.rows), table.step) == (["x", "prediction"], 3, 2)
+
+
+def test_r12_r13_a_training_that_is_resumed_continues_its_run(only_run: ReadRun, tmp_path: Path) -> None:
+    def fit(epochs: int, ckpt: str | None) -> None:
+        saving = ModelCheckpoint(dirpath=tmp_path / "kept", save_last=True)
+        job = trainer(
+            KohakuBoardLogger(),
+            enable_checkpointing=True,
+            callbacks=[saving, KohakuBoardCallback()],
+            max_epochs=epochs,
+        )
+        job.fit(Line(), batches(3), ckpt_path=ckpt)
+
+    fit(1, None)
+    fit(3, str(tmp_path / "kept" / "last.ckpt"))
+    run = only_run()
+    assert steps(run, "train/loss_step") == list(range(9))
+    assert [(attempt.number, attempt.at_step) for attempt in run.attempts] == [(1, None), (2, 2)]
+    assert run.status == "finished"
+
+
+def test_r14_a_checkpoint_whose_run_is_gone_begins_another(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    callback = KohakuBoardCallback()
+    job = trainer(KohakuBoardLogger(), callbacks=[callback], max_epochs=1)
+    job.fit(Line(), batches(3))
+    job.save_checkpoint(tmp_path / "kept.ckpt")
+    shutil.rmtree(root)
+    later = trainer(KohakuBoardLogger(), callbacks=[KohakuBoardCallback()], max_epochs=2)
+    later.fit(Line(), batches(3), ckpt_path=str(tmp_path / "kept.ckpt"))
+    (run,) = Workspace(root).runs()
+    assert steps(run, "train/loss_step") == [3, 4, 5]
+    assert "another one is begun" in caplog.text
