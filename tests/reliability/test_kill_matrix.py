@@ -25,7 +25,7 @@ from kohakuboard.reader import Run, open_run
 from kohakuboard.reader.run import is_run
 from kohakuboard.writer import recover
 from tests.reliability.processes import wait_for, wait_for_writers, writers_of
-from tests.reliability.victim import FINISHING, LOGGING, OVER, STARTING, TABLE_ROWS, Victim
+from tests.reliability.victim import FINISHING, LOGGING, NOISY_EVERY, OVER, STARTING, TABLE_ROWS, Victim
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL here")
 
@@ -113,7 +113,9 @@ def check_rich(run: Run, count: int, every: int) -> None:
     for entry in (pictures[0], pictures[-1]):
         assert _color(entry.read()) == entry.step % 251
     noisy = run.media("noise")
-    assert [entry.step for entry in noisy] == [step for step in steps if step % 500 == 0 for _ in range(2)]
+    assert [entry.step for entry in noisy] == [
+        step for step in steps if step % NOISY_EVERY == 0 for _ in range(2)
+    ]
     vectors = run.tensors("vector")
     assert [entry.step for entry in vectors] == steps
     for tensor in (vectors[0], vectors[-1]):
