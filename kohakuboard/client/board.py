@@ -781,8 +781,13 @@ class Board(Shortcuts, Watching):
 
 
 def open_boards() -> list[Board]:
-    """Return the boards that are open in this process, the one that was opened last before the others."""
-    return sorted((board for board in list(_live) if not board.closed), key=lambda b: b._number, reverse=True)
+    """Return the boards that are open in this process, the one that was opened last before the others.
+
+    A parent's counts in its forked children. Further handles of a run, and those out of a pickle, do not: they end with
+    no run, and so never.
+    """
+    known = (board for board in list(_live) if board._pid != _NOBODY and not board.closed)
+    return sorted(known, key=lambda board: board._number, reverse=True)
 
 
 def _board_of(path: Path, rank: int) -> Board | None:

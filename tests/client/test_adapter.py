@@ -162,6 +162,18 @@ def test_the_setting_decides_on_the_run_of_a_checkpoint(
     assert run.can_continue(run.place) is continues
 
 
+def test_another_handle_of_a_run_is_no_open_board() -> None:
+    """It can be closed by nobody, and an adapter would log to it after its run has ended."""
+    board = Board("mine", run_id="one")
+    handle = Board(run_id="one")
+    assert handle not in open_boards()
+    board.finish()
+    run = AdapterRun("test")
+    assert run.open().id != "one"
+    run.end()
+    handle.finish()
+
+
 def test_the_boards_that_are_open_are_told_latest_first() -> None:
     first, second = Board("first"), Board("second")
     assert open_boards()[:2] == [second, first]

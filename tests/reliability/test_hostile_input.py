@@ -311,39 +311,27 @@ def test_media_and_tables_of_anything_stay_inside(root: Path, tmp_path: Path) ->
     assert run.histograms("h").counts.sum() == 2
 
 
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_log_never_raises_whatever_it_is_given(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    global _board
-    if _board is None:
-        _board = Board(base_dir=tmp_path_factory.mktemp("any"), capture_output=False)
-    scalars = (
-        st.floats()
-        | st.integers()
-        | st.booleans()
-        | st.none()
-        | st.text()
-        | st.binary()
-        | st.complex_numbers()
-    )
-    values = st.recursive(
-        scalars, lambda inner: st.lists(inner) | st.dictionaries(scalars, inner), max_leaves=8
-    )
-    _board.log(data.draw(st.dictionaries(scalars, values) | values), step=data.draw(values))  # type: ignore[arg-type]
-    _board.config.update({"any": data.draw(values)})
+_scalars = (
+    st.floats() | st.integers() | st.booleans() | st.none() | st.text() | st.binary() | st.complex_numbers()
+)
+_values = st.recursive(
+    _scalars, lambda inner: st.lists(inner) | st.dictionaries(_scalars, inner), max_leaves=8
+)
 
 
-_board: Board | None = None
+def test_log_never_raises_whatever_it_is_given(tmp_path: Path) -> None:
+    board = Board(base_dir=tmp_path, capture_output=False)
 
+    @settings(max_examples=60, deadline=None)
+    @given(values=st.dictionaries(_scalars, _values) | _values, step=_values, config=_values)
+    def log(values: Any, step: Any, config: Any) -> None:
+        board.log(values, step=step)
+        board.config.update({"any": config})
 
-def test_after_all_that_the_run_is_whole() -> None:
-    if _board is None:
-        pytest.skip("runs behind the test before it")
-    _board.log(last=1.0)
-    _board.finish()
-    run = open_run(_board.path)
+    log()
+    board.log(last=1.0)
+    board.finish()
+    run = open_run(board.path)
     assert run.status == "finished"
     assert run.problems == []
     assert run.series("last").value.tolist() == [1.0]
