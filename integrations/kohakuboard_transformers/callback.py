@@ -137,7 +137,7 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
             self._run.end("failed", "training began anew, with another batch size")
             at_step = 0
         self._in_training, self._trained = True, False
-        # Only who writes them: a look at the folder costs more than the log of a step.
+        # Of others there is nothing to look for.
         self._completions.begin(args.output_dir if getattr(args, "log_completions", False) else None)
         self._ready(args, state, kwargs.get("model"), at_step)
 
