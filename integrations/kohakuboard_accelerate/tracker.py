@@ -3,15 +3,19 @@
 Nothing happens before `start()`, which Accelerator calls from `init_trackers`: the constructor runs before
 the processes know each other, and asking for a rank then would set up the wrong state (accelerate issue
 3581).
+
+Accelerate tells its trackers of the end only by `end_training`, and not every script calls it. One that exits without,
+and with exit code 0, was interrupted if it left a loop over a DataLoader before the last batch; else it has finished.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from accelerate.state import PartialState  # type: ignore[import-untyped]
+from accelerate.state import GradientState, PartialState  # type: ignore[import-untyped]
 from accelerate.tracking import GeneralTracker  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
@@ -85,6 +89,9 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         if self._run.board is None and PartialState().is_main_process:
             self._run.open(at_step=self._at_step, **self._options)
             self._at_step = None
+            self._run.is_under_way("the training that Accelerator.end_training() ends")
+            # After the Board's own, and so called before it.
+            atexit.register(self._at_exit)
 
     def store_init_configuration(self, values: Mapping[str, Any]) -> None:
         """Add hyperparameters of any shape to the run's config."""
@@ -135,7 +142,12 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
 
     def finish(self) -> None:
         """End the run, if it was started and is nobody else's."""
+        atexit.unregister(self._at_exit)
         self._run.end()
+
+    def _at_exit(self) -> None:
+        if not _left_a_loop():
+            self._run.is_under_way(None)
 
     @property
     def _run(self) -> AdapterRun:
@@ -149,6 +161,11 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
     def _started(self) -> Board | None:
         self.start()
         return self._run.in_use()
+
+
+def _left_a_loop() -> bool:
+    """Tell whether a loop over a prepared DataLoader was left before its end: Accelerate forgets those that ended."""
+    return len(GradientState().dataloader_references) > 1  # the first one is None
 
 
 def _one_by_one(images: Any) -> Any:

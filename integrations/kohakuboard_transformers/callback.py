@@ -140,6 +140,7 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         # Of others there is nothing to look for.
         self._completions.begin(args.output_dir if getattr(args, "log_completions", False) else None)
         self._ready(args, state, kwargs.get("model"), at_step)
+        self._run.is_under_way("Trainer.train()")
 
     def on_log(
         self,

@@ -24,7 +24,7 @@ from typing import Any, Final
 
 from .board import Board, default_root, open_boards
 from .cells import CellWatch
-from .ending import status_of
+from .ending import end_of
 from .takeover import resume_setting
 
 __all__ = ["AdapterRun", "place_of", "shared_board"]
@@ -115,12 +115,20 @@ class AdapterRun:
 
     def end(self, status: str = "finished", error: str | BaseException | None = None) -> None:
         """End the run, unless somebody else opened it. What is logged later opens it again."""
-        if self.board is None or not self.owned:
+        if self.board is None:
+            return
+        if not self.owned:
+            self.is_under_way(None)
             return
         self._watch_no_cells()
         # Taken away first: a signal handler may end it while this one waits for the writer.
         board, self._board = self.board, None
         board.finish(status, error=error)
+
+    def is_under_way(self, what: str | None) -> None:
+        """Say what the program is to bring to its end, or that it has; `end` says that, too."""
+        if self.board is not None and self.board.under_way != what:
+            self.board.under_way = what
 
     def take_back(self) -> None:
         """End a run that was begun for nothing, and delete it, if nothing was logged to it."""
@@ -157,8 +165,7 @@ class AdapterRun:
     def _after_cell(self, error: BaseException | None) -> None:
         used, self._used_in_cell = self._used_in_cell, False
         if used and error is not None:
-            status = status_of(error)
-            self.end(status, None if status == "finished" else error)
+            self.end(*end_of(error, self.board.under_way if self.board is not None else None))
 
     def _watch_no_cells(self) -> None:
         cells, self._cells = self._cells, None

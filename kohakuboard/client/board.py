@@ -40,7 +40,7 @@ from .artifacts import UnusableArtifactError, artifact_event, find_artifact, use
 from .console import CaptureOutput, ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls, is_on_device
 from .drops import Drops
-from .ending import error_text, status_of, uncaught_error
+from .ending import end_of, error_text, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
 from .plain import INT64, describe, plain, storable_text, text_of, words
@@ -199,6 +199,7 @@ class Board(Shortcuts, Watching):
         self._lineage: str | None = None
         self._step = 0
         self._stepping = self._has_changed = False
+        self._under_way: str | None = None
         self._next_step = self._first_step = taken.first_step(at_step, fork)
         self._refused: set[str] = set()
         self._alerts = Alerts()
@@ -392,6 +393,19 @@ class Board(Shortcuts, Watching):
         return version
 
     @property
+    def under_way(self) -> str | None:
+        """What the program is to bring to its end, such as a training; set it to None when that has come.
+
+        A program that ends before, even with exit code 0, leaves the run `interrupted` instead of finished.
+        """
+        return self._under_way
+
+    @under_way.setter
+    def under_way(self, what: str | None) -> None:
+        self._under_way = text_of(what)
+        self._write_event({"type": "under_way", "what": self._under_way})
+
+    @property
     def closed(self) -> bool:
         """Tell whether the board was finished."""
         return isinstance(self._shard, ClosedShard)
@@ -427,8 +441,8 @@ class Board(Shortcuts, Watching):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        status = status_of(error)
-        self.finish(status, error=None if status == "finished" else error)
+        status, reason = end_of(error, self._under_way)
+        self.finish(status, error=reason)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _unpickled, (type(self), self._shareable(), self.closed, dict(self.config), dict(self.summary))
@@ -443,7 +457,15 @@ class Board(Shortcuts, Watching):
     def __repr__(self) -> str:
         return f"Board(name={self.name!r}, id={self.id!r}, path={str(self.path)!r})"
 
-    def _end(self, status: str, error: str | None, timeout_s: float, *, exiting: bool = False) -> None:
+    def _end(
+        self,
+        status: str,
+        error: str | None,
+        timeout_s: float,
+        *,
+        exiting: bool = False,
+        left: str | None = None,
+    ) -> None:
         with self._finish_lock:
             if self.closed or os.getpid() != self._pid:
                 return
@@ -451,7 +473,7 @@ class Board(Shortcuts, Watching):
                 log.warning(
                     "%d calls of %s were lost: their values never came from the device", given_up, self.path
                 )
-            self._write_finish({"type": "finish", "status": status, "error": error})
+            self._write_finish({"type": "finish", "status": status, "error": error, "under_way": left})
             shard, self._shard = self._shard, ClosedShard(self.name)
             self.unwatch()
             shard.close()
@@ -732,8 +754,9 @@ class Board(Shortcuts, Watching):
 
     def _finish_at_exit(self) -> None:
         error = uncaught_error()
+        left = self._under_way if error is None else None
         # What sys.exit was given cannot be seen from here: the writer asks for the exit code when we are gone.
-        self._end(status_of(error), error_text(error), FINISH_TIMEOUT_S, exiting=True)
+        self._end(*end_of(error, left), FINISH_TIMEOUT_S, exiting=True, left=left)
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""

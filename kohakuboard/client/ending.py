@@ -7,9 +7,10 @@ import sys
 import traceback
 from typing import Any
 
+from ..journal.ending import cut_short
 from .plain import LONGEST_TEXT, describe, storable_text
 
-__all__ = ["error_text", "status_of", "uncaught_error"]
+__all__ = ["end_of", "error_text", "status_of", "uncaught_error"]
 
 
 def status_of(error: BaseException | None) -> str:
@@ -18,6 +19,19 @@ def status_of(error: BaseException | None) -> str:
     if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
         return "finished"
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def end_of(error: BaseException | None, under_way: str | None) -> tuple[str, str | None]:
+    """Return the status of a run that ended with an exception, or without one, and why it ended so.
+
+    Args:
+        error: What it ended with.
+        under_way: What had not come to its end by then.
+    """
+    status = status_of(error)
+    if status != "finished":
+        return status, error_text(error)
+    return cut_short(under_way) if under_way is not None else (status, None)
 
 
 def error_text(error: Any) -> str | None:

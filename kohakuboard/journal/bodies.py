@@ -42,6 +42,7 @@ _NEEDED: Final[dict[str, Fields]] = {
     },
     "artifact_use": {"name": str, "kind": str, "version": int, "digest": str, "run": str, "asked": str},
     "alert": {"title": str, "text": str, "level": str},
+    "under_way": {"what": _TEXT_OR_NONE},
     "finish": {"status": str, "error": _TEXT_OR_NONE},
     # rich values
     "histogram": {},

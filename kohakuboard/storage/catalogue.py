@@ -7,7 +7,8 @@
     metrics      one row for each metric of each rank, and of each machine (below 0): running count, last, min, max,
                  sum; NULL stands for NaN
     shards       one row for each process that logged: its number in Lance, and the last seq that is committed here
-    attempts     one row for each time that a process took the run up: where, from which step, and how it ended
+    attempts     one row for each time that a process took the run up: where, from which step, and how it ended;
+                 `under_way` is what it had not brought to its end, also when it then ended without a word
     writers      one row for each host that stores the run: when its writer last showed life
     alerts       one row for each alert, see alerts
     artifacts …  versions of artifacts and their use, see artifacts
@@ -139,6 +140,7 @@ _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] 
             "at_step": int,
             "status": str,
             "error": str,
+            "under_way": str,
             "started_us": int,
             "ended_us": int,
             "host": str,
@@ -341,6 +343,10 @@ class Catalogue:
             self._db.table("attempts").update(shard, values)
         if self.run()["shard"] == shard:
             self.update_run(**values)
+
+    def set_under_way(self, shard: str, what: str | None) -> None:
+        """Note what the process of an attempt is to bring to its end; nothing where the shard began no attempt."""
+        self._db.execute("UPDATE attempts SET under_way = ? WHERE shard = ?", [what, shard])
 
     def attempts(self) -> list[dict[str, Any]]:
         """Return the rows of all attempts."""

@@ -3,7 +3,8 @@
 A status that was told stands: by `finish`, by a context, by an uncaught exception. What was told at the trainer's exit
 is one side of it only, as Python does not say there what sys.exit was given, or that the shutdown crashes: when the
 trainer is gone, its exit code has the last word over a "finished". Of a trainer that went without a word, all is told
-by its exit code or signal; where that cannot be known, the run crashed.
+by its exit code or signal; where that cannot be known, the run crashed. Who ends with exit code 0 while something is
+under way, such as a training, was interrupted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..journal.console import NOTE, console_path, parse_line, read_lines, wait_until_complete
+from ..journal.ending import cut_short
 from ..journal.process import host_name, is_alive
 from .exit_status import Ending
 from .trainer import Trainer
@@ -55,7 +57,8 @@ def correct_status(run: Path, trainer: Trainer) -> None:
     catalogue = Catalogue(known_catalogue_path(run, host_name()))
     # Somebody may have continued the run meanwhile, but not this attempt.
     for attempt in catalogue.attempts():
-        if attempt["status"] == "finished" and _is_of(trainer, attempt):
+        told_nothing = attempt["status"] == "finished" or attempt["under_way"] is not None
+        if told_nothing and _is_of(trainer, attempt):
             with catalogue.transaction():
                 catalogue.end_attempt(attempt["shard"], status=ending.status, error=_reason(ending, run))
     catalogue.close(single_file=True)
@@ -79,6 +82,8 @@ def _verdict(
     ending = trainer.ending() if trainer is not None and _is_of(trainer, attempt) else None
     if trainer is None or ending is None:
         return {"status": _CRASHED.status, "ended_us": last_us}
+    if ending.status == "finished" and attempt["under_way"] is not None:
+        ending = Ending(*cut_short(attempt["under_way"]))
     return {"status": ending.status, "error": _reason(ending, run), "ended_us": trainer.gone_us or last_us}
 
 

@@ -453,6 +453,8 @@ class Drain:
             self.catalogue.artifacts.add_use(_event_place(event, source), **told)
         elif body["type"] == "dropped":
             self.catalogue.add_problems(event.time_us, [loss_text(body)])
+        elif body["type"] == "under_way" and source.cursor.identity is not None:
+            self.catalogue.set_under_way(source.cursor.identity.shard, body["what"])
         elif body["type"] == "finish":
             self._store_finish(event, source)
 
@@ -515,6 +517,7 @@ class Drain:
         assert identity is not None
         ending = {"status": event.body["status"], "error": event.body["error"], "ended_us": event.time_us}
         self.catalogue.end_attempt(identity.shard, **ending)
+        self.catalogue.set_under_way(identity.shard, event.body.get("under_way"))
 
     def _let_go(self, source: _Source) -> None:
         """Let go of what is committed: segments that nobody appends to any more, and staged files of stored items."""

@@ -31,6 +31,8 @@ board = Board(base_dir=sys.argv[1])
 for i in range(100):
     board.log(a=i)
 """
+TRAINING = "board.under_way = 'training'\n"
+CUT_SHORT = "the program ended while training was under way"
 KILL = "os.kill(os.getpid(), signal.{})".format
 
 
@@ -74,6 +76,15 @@ ENDS = {
     "after finish('preempted'), by sys.exit(3)": End("board.finish('preempted'); sys.exit(3)", 3, "preempted", None),
     "in a context, by sys.exit(3)": End("with board: sys.exit(3)", 3, "failed", "exit code 3"),
     "in a context, by sys.exit(text)": End("with board: sys.exit('no data')", 1, "failed", "no data"),
+    "in a training, by sys.exit(0)": End(f"{TRAINING}sys.exit(0)", 0, "interrupted", CUT_SHORT),
+    "in a training, by os._exit(0)": End(f"{TRAINING}os._exit(0)", 0, "interrupted", CUT_SHORT),
+    "in a training, by sys.exit(3)": End(f"{TRAINING}sys.exit(3)", 3, "failed", "exit code 3"),
+    "in a training, by an exception": End(f"{TRAINING}raise ValueError('no luck')", 1, "failed", "no luck"),
+    "in a training and a context, by sys.exit(0)": End(
+        f"with board:\n  {TRAINING}  sys.exit(0)", 0, "interrupted", CUT_SHORT
+    ),
+    "in a training, after finish()": End(f"{TRAINING}board.finish()", 0, "finished", None),
+    "after a training": End(f"{TRAINING}board.under_way = None", 0, "finished", None),
     "with an exception, on a kernel that has no pidfd": End("raise ValueError('no luck')", 1, "failed", "no luck"),
     "by sys.exit(3), on a kernel that has no pidfd": End("sys.exit(3)", 3, "failed", "exit code 3"),
     "by SIGTERM, on a kernel that has no pidfd": End(KILL("SIGTERM"), -15, "killed", "killed by SIGTERM"),

@@ -44,6 +44,8 @@ def end(way: str) -> None:
         sys.exit(3)
     if way == "_exit":
         os._exit(7)
+    if way == "_exit 0":
+        os._exit(0)
     if way.startswith("SIG"):
         os.kill(os.getpid(), getattr(signal, way))
 
@@ -93,8 +95,11 @@ def train_with_accelerate(options: argparse.Namespace) -> None:
     accelerator = Accelerator(cpu=True, log_with="kohakuboard")
     accelerator.init_trackers("job", config=vars(options))
     weight = torch.nn.Parameter(torch.zeros(()))
-    optimizer = accelerator.prepare(torch.optim.SGD([weight], lr=0.1))
-    for step in range(1, options.steps + 1):
+    steps: Any = list(range(1, options.steps + 1))
+    optimizer, steps = accelerator.prepare(
+        torch.optim.SGD([weight], lr=0.1), torch.utils.data.DataLoader(steps)
+    )
+    for step in map(int, steps):
         loss = (weight - 1) ** 2
         accelerator.backward(loss)
         optimizer.step()
