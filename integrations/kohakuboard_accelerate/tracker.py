@@ -20,7 +20,7 @@ from accelerate.tracking import GeneralTracker  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from kohakuboard import Board
-    from kohakuboard.client import AdapterRun
+    from kohakuboard.client import AdapterRun, CaptureOutput
 
 __all__ = ["KohakuBoardTracker"]
 
@@ -39,7 +39,8 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to copy what is printed to the run's console.log.
+        capture_output: What of the output is kept in the run's console.log: True for all that the program prints,
+            "python" for what Python code prints, False for nothing; as for Board.
 
     A Board that the program has open is used, and left open. An instance that is given to an Accelerator is taken as it
     is, so the project given to `init_trackers` is not seen by it.
@@ -61,7 +62,7 @@ class KohakuBoardTracker(GeneralTracker):  # type: ignore[misc]  # Accelerate sh
         tags: list[str] | None = None,
         notes: str | None = None,
         group: str | None = None,
-        capture_output: bool = True,
+        capture_output: CaptureOutput = True,
     ) -> None:
         super().__init__()
         self._options: dict[str, Any] = {

@@ -25,6 +25,7 @@ from lightning_utilities.core.rank_zero import rank_zero_only
 from kohakuboard import Board
 from kohakuboard.client import (
     AdapterRun,
+    CaptureOutput,
     default_root,
     directory_name,
     new_run_id,
@@ -69,7 +70,8 @@ class KohakuBoardLogger(MediaCalls, Logger):
         tags: Words to find the run by.
         notes: Free text.
         group: What the run belongs together with, such as a sweep.
-        capture_output: Whether to keep what is printed in the run's console.log.
+        capture_output: What of the output is kept in the run's console.log: True for all that the program prints,
+            "python" for what Python code prints, False for nothing; as for Board.
 
     Checkpoints go to `save_dir/name/version/checkpoints`, inside the run.
     """
@@ -89,7 +91,7 @@ class KohakuBoardLogger(MediaCalls, Logger):
         tags: list[str] | None = None,
         notes: str | None = None,
         group: str | None = None,
-        capture_output: bool = True,
+        capture_output: CaptureOutput = True,
     ) -> None:
         super().__init__()
         adopt(type(self))  # a copy of Lightning may have been imported since this module was

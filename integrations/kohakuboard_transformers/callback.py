@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from transformers.trainer_callback import ExportableState, TrainerCallback
 
+from .checkpoints import log_checkpoint, log_final_model
 from .completions import Completions
 from .described import described, group_of, run_name
 from .metrics import hidden_nan, split_final, with_groups
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
     from kohakuboard import Board
-    from kohakuboard.client import AdapterRun
+    from kohakuboard.client import AdapterRun, CaptureOutput
 
 __all__ = ["KohakuBoardCallback"]
 
@@ -58,7 +59,8 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         notes: Free text.
         group: What the run belongs together with; default the run's name if one is given, else the name of
             `TrainingArguments.output_dir`.
-        capture_output: Whether to copy what is printed to the run's console.log.
+        capture_output: What of the output is kept in the run's console.log: True for all that the program prints,
+            "python" for what Python code prints, False for nothing; as for Board.
 
     A Board that the program has open is used, and left open. The constructor has no effect: Trainers are
     built in processes that log nothing, and several for one job.
@@ -74,7 +76,7 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         tags: list[str] | None = None,
         notes: str | None = None,
         group: str | None = None,
-        capture_output: bool = True,
+        capture_output: CaptureOutput = True,
     ) -> None:
         self._given: dict[str, Any] = {
             "project": project,
@@ -184,6 +186,14 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
             board = self._ready(args, state, kwargs.get("model"))
             board.log(with_groups(metrics), step=state.global_step)
 
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Keep the checkpoint as an artifact, if $KOHAKUBOARD_LOG_MODEL is "checkpoint"."""
+        board = self.board
+        if board is not None:
+            log_checkpoint(board, args, state)
+
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
@@ -193,6 +203,9 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         board = self.board
         if board is not None:
             self._completions.log_new(board)
+            log_final_model(
+                board, kwargs.get("model"), kwargs.get("processing_class") or kwargs.get("tokenizer")
+            )
         self._run.end()
         self._in_training, self._trained = False, True
 

@@ -5,12 +5,14 @@ Imports neither lance, pyarrow, numpy, torch nor sqlite; see docs/architecture.m
 
 from .adapter import AdapterRun, place_of, shared_board
 from .board import Board, default_root, open_boards
+from .console import CaptureOutput
 from .names import directory_name, new_run_id, random_name
 from .rich import Figure, Histogram, KernelDensity, Media, Table, Tensor, Text
 
 __all__ = [
     "AdapterRun",
     "Board",
+    "CaptureOutput",
     "Figure",
     "Histogram",
     "KernelDensity",

@@ -6,6 +6,7 @@ Real Trainers with a tiny model. Rules that are about processes and launches are
 from __future__ import annotations
 
 import copy
+import json
 import math
 import pickle
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import cloudpickle
 import optuna
 import pytest
 import torch
@@ -327,6 +329,92 @@ def test_r61_the_callback_pickles_before_and_after_a_training(tmp_path: Path, on
     other.on_log(job.args, job.state, job.control, logs={"eval_again": 1.0})
     other.on_train_end(job.args, job.state, job.control)
     assert points(only_run(), "eval/again") == [(4, 1.0)]
+
+
+def test_r61_all_callbacks_of_a_trainer_pickle_as_ray_does_it(tmp_path: Path, root: Path) -> None:
+    job = tiny_trainer(tmp_path, report_to="kohakuboard")
+    for _ in range(2):
+        callbacks = cloudpickle.loads(cloudpickle.dumps(job.callback_handler.callbacks))
+        assert any(isinstance(one, KohakuBoardCallback) for one in callbacks)
+        job.train()
+
+
+def test_r61_no_event_answers_or_touches_the_control(tmp_path: Path, root: Path) -> None:
+    job = tiny_trainer(tmp_path)
+    callback = KohakuBoardCallback()
+    events = [name for name in dir(TrainerCallback) if name.startswith("on_")]
+    assert len(events) >= 14
+    before = vars(job.control).copy()
+    given = {"logs": {"loss": 1.0}, "metrics": {"test_loss": 1.0}}
+    answers = [getattr(callback, name)(job.args, job.state, job.control, **given) for name in sorted(events)]
+    assert answers == [None] * len(events)
+    assert vars(job.control) == before
+    callback.on_train_end(job.args, job.state, job.control)
+
+
+# Models
+
+
+def test_r62_checkpoints_that_are_deleted_soon_are_kept_as_artifacts(
+    tmp_path: Path, only_run: ReadRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOHAKUBOARD_LOG_MODEL", "checkpoint")
+    tiny_trainer(
+        tmp_path,
+        report_to="kohakuboard",
+        save_strategy="steps",
+        save_steps=1,
+        logging_steps=1,
+        save_total_limit=1,
+        max_steps=3,
+    ).train()
+    assert [path.name for path in (tmp_path / "out").glob("checkpoint-*")] == ["checkpoint-3"]
+    versions = only_run().artifacts
+    assert [(one.version, one.step, one.metadata["step"]) for one in versions] == [
+        (0, 1, 1),
+        (1, 2, 2),
+        (2, 3, 3),
+    ]
+    assert {one.name for one in versions} == {f"checkpoint-{only_run().id}"}
+    for one in versions:
+        assert json.loads((one.path / "trainer_state.json").read_text())["global_step"] == one.step
+
+
+def test_r62_in_a_search_each_run_keeps_the_checkpoints_of_its_trial(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOHAKUBOARD_LOG_MODEL", "checkpoint")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    job = tiny_trainer(
+        tmp_path, report_to="kohakuboard", model_init=True, save_strategy="steps", save_steps=1, logging_steps=1,
+        save_total_limit=1, max_steps=2,
+    )  # fmt: skip
+    job.hyperparameter_search(
+        lambda trial: {"seed": trial.suggest_int("seed", trial.number, trial.number)},
+        backend="optuna",
+        n_trials=2,
+        compute_objective=lambda metrics: metrics["eval_loss"],
+    )
+    runs = runs_of(root)
+    assert [[one.step for one in run.artifacts] for run in runs] == [[1, 2], [1, 2]]
+    for number, run in enumerate(runs):
+        for one in run.artifacts:
+            state = json.loads((one.path / "trainer_state.json").read_text())
+            assert state["trial_params"] == {"seed": number}
+
+
+def test_the_final_model_is_kept_when_it_is_asked_for_and_can_be_loaded(
+    tmp_path: Path, only_run: ReadRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOHAKUBOARD_LOG_MODEL", "end")
+    job = tiny_trainer(tmp_path, report_to="kohakuboard")
+    job.train()
+    (model,) = only_run().artifacts
+    assert (model.name, model.type, model.step) == (f"model-{only_run().id}", "model", 4)
+    loaded = type(tiny_model()).from_pretrained(model.path)
+    assert job.model is not None
+    kept, trained = loaded.state_dict(), job.model.state_dict()
+    assert all(torch.equal(kept[name], trained[name]) for name in trained)
 
 
 def test_r63_predict_alone_is_logged(tmp_path: Path, only_run: ReadRun) -> None:
