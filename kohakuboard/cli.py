@@ -24,6 +24,7 @@ from urllib.parse import quote
 import click
 
 from kohakuboard import __version__
+from kohakuboard.cli_annotate import commands as annotating_commands
 from kohakuboard.errors import KohakuBoardError, RunBusyError
 
 if TYPE_CHECKING:
@@ -269,12 +270,21 @@ def _find(directory: Path) -> _Place:
 
 def _find_run(wanted: str) -> Run:
     """Resolve a RUN argument: a path wins over an id."""
-    import os
-
     path = Path(wanted)
     if path.is_dir() and (run := _find(path).run) is not None:
         return run
-    return _find(Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)).workspace.run(wanted)
+    return _find(_default_root()).workspace.run(wanted)
+
+
+def _default_root() -> Path:
+    """Return where runs are when nobody says so."""
+    import os
+
+    return Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
+
+
+for _command in annotating_commands(_find_run, _default_root):
+    kobo.add_command(_command)
 
 
 def _full_id(run: Run) -> str:

@@ -24,6 +24,7 @@ ALWAYS = {"errors", "masking"}
 # The package, and the modules of it that adapters and the viewer may name.
 PUBLIC = {
     "kohakuboard",
+    "kohakuboard.annotations",
     "kohakuboard.client",
     "kohakuboard.errors",
     "kohakuboard.masking",

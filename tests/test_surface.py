@@ -9,6 +9,7 @@ import pytest
 
 PACKAGES = [
     "kohakuboard",
+    "kohakuboard.annotations",
     "kohakuboard.client",
     "kohakuboard.reader",
     "kohakuboard.errors",

@@ -103,7 +103,8 @@ def directories(path: str) -> list[str]:
 
 def _candidates(root: str) -> Iterator[str]:
     for project in directories(root):
-        yield from directories(project)
+        if not project.endswith(f"{os.sep}.trash"):
+            yield from directories(project)
 
 
 def _entry(path: str, stamp: Stamp | None, known: Entry | None) -> Entry:

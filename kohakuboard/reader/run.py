@@ -5,6 +5,7 @@ The tail is read first and the stores after it, so nothing falls between the two
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.format import machine_rank
 from ..journal.scan import Column, join_columns
+from ..storage.annotations import ANNOTATIONS_FILE, Annotations, read_annotations
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
 from ..storage.shards import is_of_machine, shard_number
 from ..storage.summary import Metric, summarise
@@ -105,7 +107,10 @@ class Run:
         self._unreadable: str | None = None
         self._journal_unreadable: str | None = None
         self._identity = Identity(path.name, path.name, path.parent.name)
+        self._given_name = path.name
         self._status = "running"
+        self._annotated: tuple[tuple[int, ...], Annotations] = (), Annotations()
+        self._annotations_unreadable: str | None = None
         self._stores = Stores(self.path)
         self._placed: Placed | None = None
         self._rows = Rows(self._databases, self._shown, lambda: len(self._places().attempts) < 2)
@@ -163,6 +168,31 @@ class Run:
         return found
 
     @property
+    def given_name(self) -> str:
+        """Return the name that the run gave itself, whatever people call it now."""
+        return self._given_name
+
+    @property
+    def colour(self) -> str | None:
+        """Return the name of the colour that was chosen for the run."""
+        return self._annotated[1].colour
+
+    @property
+    def pinned(self) -> bool:
+        """Tell whether the run is to stand at the top of lists."""
+        return self._annotated[1].pinned
+
+    @property
+    def archived(self) -> bool:
+        """Tell whether lists are to leave the run out."""
+        return self._annotated[1].archived
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Return of the environment what is at hand without reading anything: what a list of runs shows."""
+        return self._identity.environment
+
+    @property
     def status(self) -> str:
         """Return running, finished, failed, interrupted, killed, preempted, crashed or unreadable."""
         return self._status
@@ -175,9 +205,14 @@ class Run:
     @property
     def problems(self) -> list[str]:
         """Return what is missing or damaged, in words, each once: calls that were dropped, damage that was found."""
+        return list(dict.fromkeys([*self.noted_problems, *self._stores.problems()]))
+
+    @property
+    def noted_problems(self) -> list[str]:
+        """Return of the problems those that are known without looking at the stores, as a list of runs does not."""
         found = [*self._tail.losses(), *self._tail.damage(over=self.status != "running")]
-        found += self._stores.problems()
-        return list(dict.fromkeys([*self._snapshot.problems, *found]))
+        noted = [self._annotations_unreadable] if self._annotations_unreadable else []
+        return list(dict.fromkeys([*self._snapshot.problems, *found, *noted]))
 
     @property
     def started(self) -> datetime:
@@ -404,6 +439,11 @@ class Run:
         return self._version
 
     @property
+    def seen_version(self) -> str:
+        """Return that token as of the last refresh."""
+        return self._version
+
+    @property
     def stored_version(self) -> str:
         """Return a token that also changes when what was logged is stored, and media, tables and texts can be read."""
         stored = hash(tuple(sorted(self._committed().items()))) & 0xFFFFFFFFFFFF
@@ -422,12 +462,15 @@ class Run:
         self._status = (
             "unreadable" if self._unreadable or self._journal_unreadable else true_status(self._identity)
         )
+        self._annotate()
         seqs = self._tail.last_seqs
         for name, seq in self._committed().items():
             seqs[name] = max(seqs.get(name, -1), seq)
         version = (
             f"{self._status}-{self._identity.ended_us}-{hash(tuple(sorted(seqs.items()))) & 0xFFFFFFFFFFFF:x}"
         )
+        if self._annotated[0]:
+            version += f"-{hash(self._annotated[0]) & 0xFFFFFFFF:x}"
         if version == self._version:
             if reread:  # summaries may have been made anew, of the same points
                 self._summarise()
@@ -436,6 +479,27 @@ class Run:
         self._placed = None
         self._summarise()
         return True
+
+    def _annotate(self) -> None:
+        """Lay over the run's own word what people say of it."""
+        try:
+            found = os.stat(f"{self.path}/{ANNOTATIONS_FILE}")
+            mark: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size)
+        except OSError:
+            mark = ()
+        if mark != self._annotated[0]:
+            try:
+                self._annotated = mark, read_annotations(self.path)
+                self._annotations_unreadable = None
+            except (OSError, ValueError) as exc:
+                self._annotated = mark, Annotations()
+                self._annotations_unreadable = f"{ANNOTATIONS_FILE} cannot be read ({exc})"
+        self._given_name = self._identity.name
+        if mark:
+            said = self._annotated[1]
+            self._identity.name = said.name or self._identity.name
+            self._identity.notes = self._identity.notes if said.notes is None else said.notes
+            self._identity.tags = said.tags(self._identity.tags)
 
     def _places(self) -> Placed:
         """Return which shard is whose; found out when it is asked for, which a list of runs does not."""
