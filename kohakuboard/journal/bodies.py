@@ -1,8 +1,8 @@
 """Decode the payloads of records, and refuse what is not what the format says.
 
-A CRC tells bits that changed, not bytes that never were right: written by another program, or by a later version. What
-is refused here raises UnreadableRecordError, so that whoever works with an event or a rich value finds the fields that
-its type must have. Fields that are not listed are passed on as they are.
+A checksum tells bits that changed, not bytes that never were right: written by another program, or by a later version.
+What is refused here raises UnreadableRecordError, so that whoever works with an event or a rich value finds the fields
+that its type must have. Fields that are not listed are passed on as they are.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     offset  type   field
     0       8s     magic
     8       u32    format version
-    12      u32    CRC-32 of bytes 16 … HEADER_BYTES
+    12      u32    Adler-32 of bytes 16 … HEADER_BYTES
     16      i64    seq of the last record before this segment, -1 when there is none
     24      u64    length of the file in bytes; 0 when it grows with each record
     32      u32    length of the identity
@@ -14,7 +14,7 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
 
     record, 8-byte aligned, behind the header or the record before
     offset  type   field
-    0       u32    CRC-32 of bytes 4 … length
+    0       u32    Adler-32 of bytes 4 … length
     4       u32    length of the record in bytes, this header included, padding excluded
     8       u64    tag: kind in the low byte, number of the shape above it
     16      i64    seq
@@ -30,10 +30,13 @@ A shard is a directory of segments, `journal/<shard>/00000001.kbj` and on. All n
     RICH    msgpack: scalars logged in the same call, and histograms, media, tables
 
 A file is allocated and zero-filled before use, and has its header before it has its name. A length of 0 is the end of
-the log. So is a record whose CRC does not fit: it is being written, or was when its process died. Shapes are declared
-anew in each segment, so a segment is read without those before it. `seq` rises with each record of a shard; where
-segments change, it skips. A header's word on the record before it tells whether anything is missing in between; numbers
-of segments cannot, since one that the disk had no room for has used up its number.
+the log. So is a record whose checksum does not fit: it is being written, or was when its process died. Shapes are
+declared anew in each segment, so a segment is read without those before it. `seq` rises with each record of a shard;
+where segments change, it skips. A header's word on the record before it tells whether anything is missing in between;
+numbers of segments cannot, since one that the disk had no room for has used up its number.
+
+Adler-32 and not CRC-32, whose tables of 16 KiB are out of the processor's caches after a training step: docs/
+architecture.md has the figures.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from __future__ import annotations
 import json
 import struct
 from typing import Final, NamedTuple
+from zlib import adler32 as checksum
 from zlib import crc32
 
 __all__ = [
@@ -56,6 +60,7 @@ __all__ = [
     "SegmentHeader",
     "ShardIdentity",
     "align",
+    "checksum",
     "decode_header",
     "encode_header",
     "machine_rank",
@@ -64,7 +69,7 @@ __all__ = [
 ]
 
 MAGIC: Final = b"KBJ\r\n\x1a\n\x00"
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BYTES: Final = 1024
 SEGMENT_SUFFIX: Final = ".kbj"
 MACHINE_LETTER: Final = "s"
@@ -135,16 +140,16 @@ def encode_header(header: SegmentHeader) -> bytes:
     identity = json.dumps(header.identity._asdict(), ensure_ascii=True).encode()
     body = _BODY.pack(header.after_seq, header.size, len(identity)) + identity
     body = body.ljust(HEADER_BYTES - _PREFIX.size, b"\0")
-    return _PREFIX.pack(MAGIC, VERSION, crc32(body)) + body
+    return _PREFIX.pack(MAGIC, VERSION, checksum(body)) + body
 
 
 def decode_header(data: bytes | memoryview) -> SegmentHeader | None:
     """Read the opening of a segment; None when it is not one that this version can read."""
     if len(data) < HEADER_BYTES:
         return None
-    magic, version, crc = _PREFIX.unpack_from(data, 0)
+    magic, version, check = _PREFIX.unpack_from(data, 0)
     body = bytes(data[_PREFIX.size : HEADER_BYTES])
-    if magic != MAGIC or version != VERSION or crc32(body) != crc:
+    if magic != MAGIC or version != VERSION or checksum(body) != check:
         return None
     after_seq, size, length = _BODY.unpack_from(body, 0)
     try:

@@ -3,7 +3,7 @@
 `row` is the hottest function of the project: no system call except when a segment is full, no lock, and no work that
 could be done by the writer. What it must get right:
 
-* A record that `row` returned for is in the page cache, whole, with its CRC: a SIGKILL loses nothing.
+* A record that `row` returned for is in the page cache, whole, with its checksum: a SIGKILL loses nothing.
 * Other threads, Ctrl-C, a signal handler that logs, or a garbage collector that runs somebody's `__del__` may come in
   at any call. So everything is computed first, against the state that `seq` stands for (whatever moves the state on
   moves `seq`). Then one line compares `seq` and takes the place, and two statements without a call fill it. CPython
@@ -31,7 +31,6 @@ from pathlib import Path
 from time import time as now
 from time import time_ns
 from typing import Any, Final
-from zlib import crc32
 
 from .format import (
     EVENT,
@@ -43,6 +42,7 @@ from .format import (
     SegmentHeader,
     ShardIdentity,
     align,
+    checksum,
     segment_name,
     shard_name,
 )
@@ -60,26 +60,26 @@ RETRY_AFTER_S: Final = 1.0
 # of it is for the very last one, the finish.
 LAST_WORDS_BYTES: Final = 32 << 10
 
-_HEADER_LESS_CRC: Final = struct.Struct("<IQqqd")
+_HEADER_UNCHECKED: Final = struct.Struct("<IQqqd")
 
 
-def _crc32_of_long(record: bytes) -> int:
-    """Take the CRC piecewise: for more than 5 KiB at once, zlib gives the global lock away and must win it back."""
-    crc = 0
+def _checksum_of_long(record: bytes) -> int:
+    """Take it piecewise: for more than 5 KiB at once, zlib gives the global lock away and must win it back."""
+    check = 1
     for start in range(0, len(record), 4096):
-        crc = crc32(record[start : start + 4096], crc)
-    return crc
+        check = checksum(record[start : start + 4096], check)
+    return check
 
 
 class _Shape:
     """A tuple of metric names with all that a row of them needs, ready."""
 
-    __slots__ = ("crc", "pack", "size", "tag")
+    __slots__ = ("check", "pack", "size", "tag")
 
     def __init__(self, number: int, width: int) -> None:
         row = struct.Struct(f"<IQqqd{width}d")
         self.pack: Callable[..., bytes] = row.pack
-        self.crc: Callable[[bytes], int] = crc32 if row.size <= 4096 else _crc32_of_long
+        self.check: Callable[[bytes], int] = checksum if row.size <= 4096 else _checksum_of_long
         self.size = row.size + 4
         self.tag = number << 8 | ROW
 
@@ -187,14 +187,14 @@ class Shard:
                 continue
             data, words = self._bytes, self._words
             record = shape.pack(shape.size, shape.tag, seq, step, now(), *values.values())
-            crc = shape.crc(record)
+            check = shape.check(record)
             # fmt: off
             if self._seq == seq: self._seq, self._offset = seq + 1, end  # noqa: E701  (one line: see above)
             # fmt: on
             else:
                 continue
             data[offset + 4 : end] = record
-            words[offset >> 2] = crc
+            words[offset >> 2] = check
             return
 
     def record(self, kind: int, step: int, payload: bytes, now: Clock = now) -> None:
@@ -270,15 +270,15 @@ class Shard:
                 self._new_segment(size + room_behind, seq)
                 continue
             data, words, shapes, end = self._bytes, self._words, self._shapes, offset + size
-            record = _HEADER_LESS_CRC.pack(length, tag, seq, step, now()) + payload
-            crc = crc32(record)
+            record = _HEADER_UNCHECKED.pack(length, tag, seq, step, now()) + payload
+            check = checksum(record)
             # fmt: off
             if self._seq == seq: self._seq, self._offset = seq + 1, end  # noqa: E701  (one line: see above)
             # fmt: on
             else:
                 continue
             data[offset + 4 : offset + length] = record
-            words[offset >> 2] = crc
+            words[offset >> 2] = check
             return shapes
 
     def _new_segment(self, needed: int, seq: int) -> None:
@@ -369,4 +369,4 @@ if not getattr(sys, "_is_gil_enabled", lambda: True)():
     Shard.row, Shard._append = _locked_row, _locked_append  # type: ignore[method-assign]
 
 
-assert RECORD.size == _HEADER_LESS_CRC.size + 4
+assert RECORD.size == _HEADER_UNCHECKED.size + 4

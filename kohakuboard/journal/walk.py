@@ -1,20 +1,30 @@
 """Read one segment into columns, from where the last reading stopped.
 
-The headers of records are walked one by one, for their CRCs; the values of all rows of one shape are then gathered at
-once. The file is read, not mapped: one that somebody cuts short meanwhile would end a process that had it mapped.
+The headers of records are walked one by one, for their checksums; the values of all rows of one shape are then gathered
+at once. The file is read, not mapped: one that somebody cuts short meanwhile would end a process that had it mapped.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
-from zlib import crc32
 
 import numpy as np
 
 from .batch import Batch, Column, Damage, Event, RichItem, join_columns
 from .bodies import UnreadableRecordError, decode_event, decode_names, decode_rich
-from .format import EVENT, HEADER_BYTES, RECORD, RECORD_BYTES, RICH, ROW, SHAPE, SegmentHeader, align
+from .format import (
+    EVENT,
+    HEADER_BYTES,
+    RECORD,
+    RECORD_BYTES,
+    RICH,
+    ROW,
+    SHAPE,
+    SegmentHeader,
+    align,
+    checksum,
+)
 
 __all__ = ["SegmentCursor"]
 
@@ -75,8 +85,8 @@ class SegmentCursor:
     def ending(self) -> Damage | None:
         """Return what is damaged at the end, once nobody appends any more.
 
-        A record without a CRC and with no whole one behind it was being written when its process died: the call that
-        logged it had not returned, and nothing is damaged. Raises FileNotFoundError when the segment is gone.
+        A record without a checksum and with no whole one behind it was being written when its process died: the call
+        that logged it had not returned, and nothing is damaged. Raises FileNotFoundError when the segment is gone.
         """
         with open(self.path, "rb", buffering=0) as file:
             size = file.seek(0, 2)
@@ -94,12 +104,12 @@ class SegmentCursor:
         view, unpack, shapes = memoryview(data), RECORD.unpack_from, self._shapes
         offset, size, last, needed = 0, len(data), self.last_seq, RECORD_BYTES
         while offset + RECORD_BYTES <= size:
-            crc, length, tag, seq, step, time_s = unpack(data, offset)
+            check, length, tag, seq, step, time_s = unpack(data, offset)
             end = offset + length
             if end > size:
                 needed = length
                 break
-            if length < RECORD_BYTES or seq <= last or crc32(view[offset + 4 : end]) != crc:
+            if length < RECORD_BYTES or seq <= last or checksum(view[offset + 4 : end]) != check:
                 needed = 0
                 break
             rows = shapes.get(tag)
@@ -160,7 +170,7 @@ class SegmentCursor:
         for found in self._declared:
             if not found.offsets:
                 continue
-            # One gather: seq, step, time and the values lie side by side behind CRC, length and tag.
+            # One gather: seq, step, time and the values lie side by side behind checksum, length and tag.
             index = np.array(found.offsets)[:, None] // 8 + np.arange(2, 5 + len(found.names))
             found.offsets = []
             rows = np.ascontiguousarray(words[index].T)
@@ -187,7 +197,10 @@ def _holds_record(data: bytes) -> bool:
     """Tell whether a whole record begins anywhere in the bytes."""
     view = memoryview(data)
     for offset in range(0, len(data) - RECORD_BYTES + 1, 8):
-        crc, length = RECORD.unpack_from(data, offset)[:2]
-        if RECORD_BYTES <= length <= len(data) - offset and crc32(view[offset + 4 : offset + length]) == crc:
+        check, length = RECORD.unpack_from(data, offset)[:2]
+        if (
+            RECORD_BYTES <= length <= len(data) - offset
+            and checksum(view[offset + 4 : offset + length]) == check
+        ):
             return True
     return False

@@ -22,17 +22,16 @@ from contextlib import suppress
 from pathlib import Path
 from time import time as now
 from typing import Any, Final
-from zlib import crc32
 
 from .filesystem import MAPPED, may_map_segments
-from .format import HEADER_BYTES, RECORD, RECORD_BYTES, SegmentHeader, align, encode_header
+from .format import HEADER_BYTES, RECORD, RECORD_BYTES, SegmentHeader, align, checksum, encode_header
 from .room import JOURNAL_LIMIT_BYTES
 from .segment import NAMELESS_SUFFIX, give_name
 from .shard import Clock, Shard, _Shape
 
 __all__ = ["SegmentFile", "WrittenShard", "open_shard"]
 
-_CRC: Final = struct.Struct("<I")
+_CHECK: Final = struct.Struct("<I")
 _REST: Final = struct.Struct("<IQqqd")
 
 
@@ -139,7 +138,7 @@ class WrittenShard(Shard):
                     continue
                 file = self._bytes
                 rest = shape.pack(shape.size, shape.tag, seq, step, now(), *values.values())
-                if self._write(seq, file, offset, _CRC.pack(shape.crc(rest)) + rest):
+                if self._write(seq, file, offset, _CHECK.pack(shape.check(rest)) + rest):
                     return
 
     def close(self) -> None:
@@ -171,7 +170,7 @@ class WrittenShard(Shard):
                     continue
                 file, shapes = self._bytes, self._shapes
                 rest = _REST.pack(length, tag, seq, step, now()) + payload
-                if self._write(seq, file, offset, _CRC.pack(crc32(rest)) + rest):
+                if self._write(seq, file, offset, _CHECK.pack(checksum(rest)) + rest):
                     return shapes
 
     def _write(self, seq: int, file: SegmentFile, offset: int, record: bytes) -> bool:
@@ -219,4 +218,4 @@ class WrittenShard(Shard):
         return SegmentFile(path, header), memoryview(b"").cast("I")
 
 
-assert RECORD.size == _REST.size + _CRC.size
+assert RECORD.size == _REST.size + _CHECK.size

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
-from zlib import crc32
+from zlib import adler32
 
 import msgspec
 import numpy as np
@@ -219,7 +219,7 @@ def test_a_record_that_was_being_written_when_its_process_died_is_no_damage(shar
     (path,) = segment_paths(shard.directory)
     content = bytearray(path.read_bytes())
     last = HEADER_BYTES + ShardCursor(shard.directory).read().n_bytes - RECORD_BYTES - 8
-    content[last : last + 4] = bytes(4)  # the CRC is what comes last
+    content[last : last + 4] = bytes(4)  # the checksum is what comes last
     path.write_bytes(content)
     found, damage = read(shard.directory)
     assert (len(found), damage) == (4, [])
@@ -321,13 +321,13 @@ def test_a_number_that_no_segment_got_because_the_disk_was_full_is_no_damage(sha
 
 
 def sealed(shard: Shard, tag: int, payload: bytes, time_s: float | None = None) -> None:
-    """Append a record of any content; with a time, rewritten so that its CRC fits."""
+    """Append a record of any content; with a time, rewritten so that its checksum fits."""
     shard._append(tag, 7, payload)
     if time_s is None:
         return
     data, at = shard._bytes, shard._offset - ((RECORD_BYTES + len(payload) + 7) & ~7)
     data[at + 32 : at + 40] = np.array(time_s).tobytes()
-    shard._words[at >> 2] = crc32(data[at + 4 : at + RECORD_BYTES + len(payload)])
+    shard._words[at >> 2] = adler32(data[at + 4 : at + RECORD_BYTES + len(payload)])
 
 
 def packed(body: Any) -> bytes:
@@ -415,5 +415,5 @@ def test_a_header_that_makes_no_sense_is_no_header(shard: Shard) -> None:
         b"KBJ",
     ):
         body = bad[16:]
-        assert decode_header(bad[:12] + crc32(body).to_bytes(4, "little") + body) is None
+        assert decode_header(bad[:12] + adler32(body).to_bytes(4, "little") + body) is None
     assert decode_header(content) is not None

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zlib import crc32
+from zlib import adler32
 
 import pytest
 
@@ -229,7 +229,7 @@ def shard_of_another_host(run: Path, started_s: float) -> Path:
     payloads += [(ROW, struct.pack("<d", value)) for value in (1.0, 2.0)]
     for seq, (kind, payload) in enumerate(payloads):
         record = RECORD.pack(0, RECORD_BYTES + len(payload), kind, seq, seq, started_s)[4:] + payload
-        data += (struct.pack("<I", crc32(record)) + record).ljust(align(RECORD_BYTES + len(payload)), b"\0")
+        data += (struct.pack("<I", adler32(record)) + record).ljust(align(RECORD_BYTES + len(payload)), b"\0")
     data += bytes(RECORD_BYTES)
     header = encode_header(SegmentHeader(-1, HEADER_BYTES + len(data), identity))
     (directory / segment_name(1)).write_bytes(header + data)
