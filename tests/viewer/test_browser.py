@@ -138,7 +138,7 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
 
 
 def path_of(run: Path) -> str:
-    return f"/run/{run.parent.name}/{run.name}"
+    return f"/run/{run.parent.name}/{run.name}/charts"
 
 
 def chart(page: Page, metric: str) -> Locator:
@@ -318,7 +318,7 @@ def test_nan_neither_blanks_the_line_nor_goes_unseen(
     assert drawn.evaluate(BLUE_PIXELS, [30, 1, 2, 20]) > 20
     assert drawn.evaluate("chart => [...chart.uplot.data[1]].filter((value) => value === null).length") == 15
     assert drawn.evaluate(RED_PIXELS) > 20
-    expect(page.locator(".trouble h2")).to_have_text("ValueError: loss is NaN")
+    expect(page.locator(".reason")).to_have_text("ValueError: loss is NaN")
 
 
 def test_a_live_run_grows_on_the_page_and_then_ends(open_page: Callable[..., Page], root: Path) -> None:
@@ -417,8 +417,9 @@ def test_pages_are_useful_without_script(open_page: Callable[..., Page], runs: d
     page.get_by_role("button", name="Filter").click()
     expect(names(page)).to_have_text(["diverged"])
     names(page).click()
-    expect(page.locator("kobo-chart noscript img, kobo-chart img")).to_be_visible()
     expect(page.locator(".spark img")).to_be_visible()
+    page.get_by_role("link", name="Charts").click()
+    expect(page.locator("kobo-chart noscript img, kobo-chart img")).to_be_visible()
     expect(page.locator("#theme")).to_be_hidden()
     expect(page.locator("#view")).to_be_hidden()
 

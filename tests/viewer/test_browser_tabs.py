@@ -20,6 +20,7 @@ pytestmark = pytest.mark.browser
 ARGUMENTS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
 TABS = (
     "",
+    "charts",
     "media",
     "figures",
     "histograms",
@@ -119,7 +120,7 @@ def test_every_tab_is_calm_fits_its_window_and_runs_nothing_that_was_logged(
     page = open_tab("", viewport={"width": 390, "height": 800})
     for tab in TABS:
         page.goto(f"{address}/{tab}" if tab else address, wait_until="domcontentloaded")
-        expect(page.locator(".tabs [aria-current]")).to_have_count(1)
+        expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
         assert page.title() != "1"
 
@@ -143,6 +144,7 @@ def test_links_are_followed_in_place_and_back(open_tab: Callable[..., Page]) -> 
     page.evaluate("window.sameDocument = true")
     page.locator("thead a", has_text="n").click()
     first = page.locator("tbody tr").first.locator("td").nth(1)
+    expect(page.locator("[aria-sort=ascending]")).to_have_count(1)
     expect(first).to_have_text("0")
     page.locator("thead a", has_text="n").click()
     expect(first).to_have_text("59")

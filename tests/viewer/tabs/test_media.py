@@ -82,7 +82,8 @@ def test_boxes_lie_over_their_image_with_words(client: TestClient, url: str) -> 
 
 
 @pytest.mark.parametrize(
-    "tab", ["", "media", "figures", "tensors", "densities", "tables", "histograms", "console"]
+    "tab",
+    ["", "charts", "alerts", "media", "figures", "tensors", "densities", "tables", "histograms", "console"],
 )
 def test_nothing_that_was_logged_becomes_markup(client: TestClient, url: str, tab: str) -> None:
     page = client.get(f"{url}/{tab}", params={"q": HOSTILE if tab == "console" else "", "name": HOSTILE}).text
@@ -140,7 +141,18 @@ def test_media_in_cells_are_shown(client: TestClient, url: str) -> None:
 
 def test_a_tab_without_anything_says_how_to_fill_it(client: TestClient, write_run: WriteRun) -> None:
     path = write_run("bare")
-    for tab in ("media", "figures", "densities", "tensors", "tables", "console", "system", "text"):
+    for tab in (
+        "charts",
+        "alerts",
+        "media",
+        "figures",
+        "densities",
+        "tensors",
+        "tables",
+        "console",
+        "system",
+        "text",
+    ):
         answer = client.get(f"/run/{path.parent.name}/{path.name}/{tab}?step=3&page=2&name=x&sort=y")
         assert answer.status_code == 200
         assert 'class="empty"' in answer.text

@@ -1,5 +1,6 @@
 // The script of the tabs of a run's page that have no curves.
 
+import "./copy.js"
 import "./filter.js"
 import "./heatmap.js"
 import "./links.js"

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from . import (
+    alerts,
     artifacts,
     charts,
     console,
@@ -13,6 +14,7 @@ from . import (
     figures,
     histograms,
     media,
+    overview,
     system,
     tables,
     tensors,
@@ -23,6 +25,7 @@ from .base import Ask, Paging, Steps, Tab
 __all__ = ["TABS", "Ask", "Paging", "Steps", "Tab", "tab_of"]
 
 TABS: Final[tuple[Tab, ...]] = (
+    overview.TAB,
     charts.TAB,
     media.TAB,
     figures.TAB,
@@ -33,6 +36,7 @@ TABS: Final[tuple[Tab, ...]] = (
     text.TAB,
     artifacts.TAB,
     console.TAB,
+    alerts.TAB,
     system.TAB,
     environment.TAB,
 )

@@ -187,4 +187,4 @@ class Tab:
     @property
     def template(self) -> str:
         """Return the name of the template."""
-        return f"tabs/{self.path or 'charts'}.html"
+        return f"tabs/{self.path or 'overview'}.html"

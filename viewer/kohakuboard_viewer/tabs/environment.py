@@ -2,51 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kohakuboard.reader import Run
 
 from .. import present
+from ..diff import diff_of
 from .base import Ask, Tab
-from .charts import brief, pairs
 
-__all__ = ["TAB"]
+__all__ = ["TAB", "brief", "pairs"]
 
 _LONGEST_DIFF: Final = 20_000  # lines
-_MARKS: Final = (
-    ("+++", "file"),
-    ("---", "file"),
-    ("diff ", "file"),
-    ("@@", "place"),
-    ("+", "added"),
-    ("-", "taken"),
-)
+_LARGE: Final = ("packages", "variables")
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
     query = ask.words("q")
     words = present.split_words(query)
     environment = run.environment
-    git = environment.get("git")
-    diff = git.get("diff", "") if isinstance(git, Mapping) else ""
-    lines = str(diff).splitlines()
     return {
         "query": query,
         "general": pairs(brief(environment), words),
         "packages": pairs(_mapping(environment.get("packages")), words),
         "variables": pairs(_mapping(environment.get("variables")), words),
-        "diff": [(_kind(line), line) for line in lines[:_LONGEST_DIFF]],
-        "diff_cut": max(len(lines) - _LONGEST_DIFF, 0),
+        "diff": diff_of(environment, _LONGEST_DIFF),
     }
+
+
+def brief(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an environment without what needs a page of its own."""
+    found = {name: value for name, value in environment.items() if name not in _LARGE}
+    if isinstance(git := found.get("git"), Mapping):
+        found["git"] = {name: value for name, value in git.items() if name != "diff"}
+    return found
+
+
+def pairs(values: Mapping[str, Any], words: Sequence[str]) -> list[tuple[str, str]]:
+    """Return names and values as text, those that have all the words."""
+    return [(name, value) for name, value in present.flatten(values) if present.has_words(words, name, value)]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _kind(line: str) -> str:
-    return next((kind for mark, kind in _MARKS if line.startswith(mark)), "same")
 
 
 TAB = Tab("environment", "Environment", lambda run: len(run.environment), _show, counted=False)
