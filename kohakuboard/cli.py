@@ -26,6 +26,7 @@ import click
 from kohakuboard import __version__
 from kohakuboard.cli_annotate import commands as annotating_commands
 from kohakuboard.errors import KohakuBoardError, RunBusyError
+from kohakuboard.storage.spare import spare_pandas
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,6 +62,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run `kobo` with the given arguments, those of the process by default, and return its exit code."""
+    if args is None:
+        spare_pandas()
     try:
         outcome = kobo.main(args=args, prog_name="kobo", standalone_mode=False)
     except click.Abort:
