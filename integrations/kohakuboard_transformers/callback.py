@@ -156,6 +156,8 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         if not logs or not self._is_ours(state, control):
             return
         board = self._ready(args, state, kwargs.get("model"))
+        self._completions.log_new(board)  # of the log before this one
+        self._completions.belong_to(logs)
         final, metrics = split_final(logs)
         board.log(with_groups(metrics), step=state.global_step)
         if final:
@@ -163,15 +165,18 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         if not self._warned and hidden_nan(logs):
             self._warned = True
             board.alert("The loss is not finite", HIDDEN_NAN, level="warning")
-        self._completions.log_new(board)
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Log the completions of an evaluation, which may be the last event there is."""
+        self._log_completions()
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Log the completions that TRL wrote after its last log."""
-        board = self.board
-        if board is not None:
-            self._completions.log_new(board)
+        self._log_completions()
 
     def on_predict(
         self,
@@ -200,14 +205,19 @@ class KohakuBoardCallback(TrainerCallback, ExportableState):
         """End the run; an evaluation or prediction that follows opens it again."""
         if not self._is_ours(state, control):
             return
+        self._log_completions()
         board = self.board
         if board is not None:
-            self._completions.log_new(board)
             log_final_model(
                 board, kwargs.get("model"), kwargs.get("processing_class") or kwargs.get("tokenizer")
             )
         self._run.end()
         self._in_training, self._trained = False, True
+
+    def _log_completions(self) -> None:
+        board = self.board
+        if board is not None:
+            self._completions.log_new(board)
 
     @property
     def _run(self) -> AdapterRun:

@@ -423,29 +423,6 @@ def test_r63_predict_alone_is_logged(tmp_path: Path, only_run: ReadRun) -> None:
     assert [step for step, _ in points(only_run(), "test/loss")] == [0]
 
 
-def test_r64_completions_become_a_table_for_each_log(tmp_path: Path, only_run: ReadRun) -> None:
-    """As GRPO writes them: right after its log, and again after the log of an evaluation at that step."""
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    folder = tmp_path / "out" / "completions"
-
-    class Writing(TrainerCallback):
-        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = {"step": [state.global_step] * 2, "prompt": ["a", "b"], "reward": [0.5, float("nan")]}
-            parquet.write_table(pa.table(rows), folder / f"completions_{state.global_step:05d}.parquet")
-
-    job = tiny_trainer(tmp_path, Writing(), report_to="kohakuboard", max_steps=3)
-    job.args.log_completions = True  # type: ignore[attr-defined]  # as TRL's arguments have it
-    job.train()
-    run = only_run()
-    assert [run.table("completions", step).columns for step in (1, 2, 3)] == [
-        ["step", "prompt", "reward"]
-    ] * 3
-    assert run.table("completions", 2).rows[0] == [2, "a", 0.5]
-
-
 def test_r39_the_config_holds_arguments_and_model(tmp_path: Path, only_run: ReadRun) -> None:
     job = tiny_trainer(
         tmp_path, KohakuBoardCallback(config={"mine": 1}), learning_rate=0.125, hub_token="secret"
