@@ -170,12 +170,40 @@ def test_a_heat_map_is_drawn_read_and_chooses_the_step(open_tab: Callable[..., P
     steps_shown(page).to_have_text("0")
 
 
-def test_overlays_are_switched_off(open_tab: Callable[..., Page]) -> None:
+def test_overlays_are_switched_off_and_on_and_the_url_keeps_it(open_tab: Callable[..., Page]) -> None:
     page = open_tab("media")
-    for switch, overlay in (("#show-boxes", ".boxes"), ("#show-masks", ".mask")):
+    for kind, overlay in (("boxes", ".boxes"), ("masks", ".mask")):
         expect(page.locator(overlay).first).to_be_visible()
-        page.locator(switch).uncheck()
-        expect(page.locator(overlay).first).to_be_hidden()
+        page.locator(".toggle", has_text=kind.capitalize()).click()
+        expect(page.locator(overlay)).to_have_count(0)
+        expect(page).to_have_url(re.compile(f"{kind}=0"))
+    page.locator(".toggle", has_text="Boxes").click()
+    expect(page.locator(".boxes").first).to_be_visible()
+    page.locator(".classes .toggle").first.click()
+    expect(page.locator(".boxes")).to_have_count(0)
+
+
+def test_a_picture_is_shown_large_and_the_keys_lead_to_others(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("media")
+    page.locator(".frame > a[data-name=seg]").first.click()
+    words = page.locator(".lightbox-words")
+    expect(words).to_have_text("40/0 · seg · step 40 · 1 of 3")
+    expect(page).to_have_url(re.compile("open=seg%3A0"))
+    page.keyboard.press("ArrowRight")
+    expect(words).to_have_text("40/1 · seg · step 40 · 2 of 3")
+    page.keyboard.press("ArrowUp")
+    expect(words).to_have_text("30/1 · seg · step 30 · 2 of 3")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(words).to_have_text("30/2 · seg · step 30 · 3 of 3")
+    page.reload()
+    expect(words).to_have_text("30/2 · seg · step 30 · 3 of 3")
+    page.keyboard.press("Escape")
+    expect(page.locator("#lightbox")).to_be_hidden()
+    expect(page).not_to_have_url(re.compile("open="))
+    page.locator(".frame > a[data-name=seg]").first.click()
+    page.get_by_role("button", name="Close").click()
+    expect(page.locator("#lightbox")).to_be_hidden()
 
 
 def test_a_sound_plays_from_where_one_seeks_to(open_tab: Callable[..., Page]) -> None:

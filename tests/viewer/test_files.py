@@ -124,7 +124,7 @@ def test_a_range_that_makes_no_sense_gets_all_of_a_small_file(
         ),
     ],
 )
-@pytest.mark.parametrize("folder", ["files", "masks", "figures"])
+@pytest.mark.parametrize("folder", ["files", "masks", "thumbnails", "figures"])
 def test_an_address_leads_to_media_of_the_run_and_nowhere_else(
     client: TestClient, url: str, folder: str, name: str
 ) -> None:
@@ -140,7 +140,12 @@ def test_a_link_out_of_the_run_is_not_followed(client: TestClient, run: Path, ur
         link = run / "media" / "aa" / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(secret)
-    for path in (f"files/{'a' * 64}.png", f"masks/{'a' * 64}.png", f"figures/{'a' * 64}"):
+    for path in (
+        f"files/{'a' * 64}.png",
+        f"thumbnails/{'a' * 64}.png",
+        f"masks/{'a' * 64}.png",
+        f"figures/{'a' * 64}",
+    ):
         answer = client.get(f"{url}/{path}")
         assert answer.status_code == 404
         assert "leads out of it" in answer.text

@@ -54,6 +54,7 @@ def create_app(
             Route(f"{_RUN}/histograms/map.png", heats.picture),
             Route(f"{_RUN}/files/{{name}}", files.file),
             Route(f"{_RUN}/masks/{{name}}", files.mask),
+            Route(f"{_RUN}/thumbnails/{{name}}", files.thumbnail),
             Route(f"{_RUN}/figures/{{digest}}", files.figure),
             Route(f"{_RUN}/texts", files.text),
             Route(f"{_RUN}/{{tab}}", pages.run),

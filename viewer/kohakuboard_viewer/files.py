@@ -2,6 +2,7 @@
 
     /run/{project}/{run}/files/{hash}.{extension}     as they are stored; parts of them, for players that seek
     /run/{project}/{run}/masks/{hash}.png             a mask of class numbers in colours, 0 transparent
+    /run/{project}/{run}/thumbnails/{hash}.{extension}?side=   a picture no larger than a page needs it
     /run/{project}/{run}/figures/{hash}               a Plotly figure as a page of its own, for a sandboxed frame
     /run/{project}/{run}/texts?name=&step=&nth=       a text that is HTML, for a sandboxed frame
 
@@ -16,10 +17,9 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
-import numpy as np
 from jinja2 import Environment
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
@@ -29,10 +29,18 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 from kohakuboard.reader import StoredFile
 
 from .answers import FOREVER, is_known, not_modified
+from .kept import Kept
+from .pictures import PictureError, coloured, reduced
 from .shelf import Shelf
 from .tabs import Ask
 
-__all__ = ["FRAME_POLICY", "Files"]
+__all__ = ["FRAME_POLICY", "THUMBNAIL", "Files"]
+
+Made = TypeVar("Made")
+
+# The longer side of a picture in a grid, twice as fine as a page draws it.
+THUMBNAIL: Final = 480
+_LARGEST_THUMBNAIL: Final = 2048
 
 # Styles and pictures that a file brings along are its own business; it gets nothing from anywhere.
 FRAME_POLICY: Final = (
@@ -46,13 +54,9 @@ _FIGURE_POLICY: Final = (
 # Whatever else was logged is for saving, not for looking at.
 _SHOWN: Final = re.compile(r"(image|audio|video)/.+|text/html|text/plain")
 _RANGE: Final = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_CLASS: Final = re.compile(r"\d{1,9}")
 _LARGEST_FIGURE: Final = 64 * 1024 * 1024
-_LARGEST_MASK: Final = 64_000_000  # pixels
-# After Okabe and Ito; more classes than these begin again.
-_CLASS_COLOURS: Final = (
-    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0)),
-    *((204, 121, 167), (120, 94, 240), (100, 143, 255), (220, 38, 127)),
-)
+_LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 _FIGURE_PAGE: Final = Environment(autoescape=True).from_string(
     """<!doctype html>
@@ -73,6 +77,7 @@ class Files:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._thumbnails = Kept[tuple[bytes, str]](_LIMIT_BYTES, lambda made: len(made[0]) + 200)
 
     def file(self, request: Request) -> Response:
         """Send a file, or the part of it that is asked for."""
@@ -83,17 +88,43 @@ class Files:
         path = stored.path
         if path is None:
             return _part(request, _bytes(stored), stored.mime, headers)
-        if not path.resolve().is_relative_to(stored.run.resolve()):
-            raise HTTPException(404, f"the file {path.name} of this run leads out of it, and is not shown")
+        _inside(stored)
         return FileResponse(path, headers=headers, media_type=stored.mime)
 
     def mask(self, request: Request) -> Response:
         """Send a mask in colours."""
         stored = self._stored(request, request.path_params["name"])
         headers = _headers(stored)
+        hidden = frozenset(
+            int(part) for part in request.query_params.get("hide", "").split(",") if _CLASS.fullmatch(part)
+        )
+        headers["ETag"] = f'"{stored.hash}-{"-".join(map(str, sorted(hidden)))}"'
         if is_known(request, headers["ETag"]):
             return not_modified(headers["ETag"])
-        return Response(_coloured(_bytes(stored)), media_type="image/png", headers=headers)
+        return Response(
+            _made(lambda: coloured(io.BytesIO(_bytes(stored)), hidden)),
+            media_type="image/png",
+            headers=headers,
+        )
+
+    def thumbnail(self, request: Request) -> Response:
+        """Send a picture no larger than a page needs it, made once and kept for as long as there is room."""
+        stored = self._stored(request, request.path_params["name"])
+        side = Ask(request.query_params).within("side", THUMBNAIL, 16, _LARGEST_THUMBNAIL)
+        headers = {**_headers(stored), "ETag": f'"{stored.hash}-{side}"'}
+        if is_known(request, headers["ETag"]):
+            return not_modified(headers["ETag"])
+
+        def make() -> tuple[bytes, str]:
+            _inside(stored)
+            try:
+                with stored.open() as file:
+                    return reduced(file, side)
+            except FileNotFoundError as exc:
+                raise HTTPException(404, str(exc)) from exc
+
+        data, mime = _made(lambda: self._thumbnails.get((stored.hash, side), "", make))
+        return Response(data, media_type=mime, headers=headers)
 
     def figure(self, request: Request) -> Response:
         """Send the page that draws a figure."""
@@ -134,10 +165,22 @@ class Files:
         return stored
 
 
-def _bytes(stored: StoredFile) -> bytes:
+def _inside(stored: StoredFile) -> None:
+    """Refuse a file that is a link to somewhere else."""
     path = stored.path
     if path is not None and not path.resolve().is_relative_to(stored.run.resolve()):
         raise HTTPException(404, f"the file {path.name} of this run leads out of it, and is not shown")
+
+
+def _made(make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except PictureError as exc:
+        raise HTTPException(exc.status, str(exc)) from exc
+
+
+def _bytes(stored: StoredFile) -> bytes:
+    _inside(stored)
     try:
         return stored.read()
     except FileNotFoundError as exc:
@@ -172,24 +215,3 @@ def _part(request: Request, data: bytes, mime: str, headers: Mapping[str, str]) 
         return Response(status_code=416, headers={**headers, "Content-Range": f"bytes */{len(data)}"})
     extent = {"Content-Range": f"bytes {begin}-{end - 1}/{len(data)}"}
     return Response(data[begin:end], 206, {**headers, **extent}, media_type=mime)
-
-
-def _coloured(data: bytes) -> bytes:
-    """Return a grayscale picture of class numbers with a colour for each, and nothing where it is 0."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as mask:
-            if mask.width * mask.height > _LARGEST_MASK:
-                raise HTTPException(
-                    413, f"the mask has {mask.width} × {mask.height} pixels, too many to be shown"
-                )
-            numbers = np.asarray(mask if mask.mode.startswith("I") else mask.convert("L"))
-    except (OSError, SyntaxError, ValueError) as exc:
-        raise HTTPException(422, f"the mask cannot be read ({exc})") from exc
-    places = np.where(numbers == 0, 0, (numbers - 1) % len(_CLASS_COLOURS) + 1).astype(np.uint8)
-    shown = Image.fromarray(places, "P")
-    shown.putpalette([part for colour in ((0, 0, 0), *_CLASS_COLOURS) for part in colour])
-    packed = io.BytesIO()
-    shown.save(packed, "PNG", transparency=0)
-    return packed.getvalue()

@@ -77,8 +77,37 @@ def test_boxes_lie_over_their_image_with_words(client: TestClient, url: str) -> 
     page = client.get(f"{url}/media", params={"name": "boxed"}).text
     assert 'viewBox="0 0 8 8"' in page
     assert '<rect x="1.0" y="2.0" width="4.0" height="5.0"><title>cat 0.5</title>' in page
-    assert 'id="show-boxes"' in page
-    assert 'id="show-masks"' not in page
+    assert 'title="Hide boxes"' in page
+    assert 'title="Hide masks"' not in page
+
+
+def test_a_class_is_hidden_and_shown_again_by_a_link(client: TestClient, url: str) -> None:
+    def boxes(query: str) -> list[str]:
+        return re.findall(r"<title>([^<]*)</title></rect>", client.get(f"{url}/media{query}").text)
+
+    def link(query: str, title: str) -> str:
+        found = re.search(f'href="([^"]*)" title="{title}"', client.get(f"{url}/media{query}").text)
+        assert found is not None
+        return found[1].replace("&amp;", "&")
+
+    label = "&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;"
+    assert boxes("?name=boxed") == ["cat 0.5", label]
+    hidden = link("?name=boxed", "Hide cat")
+    assert boxes(hidden) == [label]
+    assert boxes(link(hidden, f"Hide {re.escape(label)}")) == []
+    assert link(hidden, "Show cat") == "?name=boxed"
+    assert boxes(link("?name=boxed", "Hide boxes")) == []
+
+
+def test_a_large_picture_is_shown_small_and_a_small_one_as_it_is(
+    client: TestClient, write_run: WriteRun
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (700, 900, 3), dtype=np.uint8)
+    path = write_run("large", lambda board: board.log(large=Media(noise), small=Media(noise[:20, :20])))
+    page = client.get(f"/run/{path.parent.name}/{path.name}/media").text
+    (large,) = re.findall(r'src="([^"]+/thumbnails/[^"]+)"', page)
+    assert len(client.get(large).content) < len(client.get(large.replace("thumbnails", "files")).content) / 4
+    assert len(re.findall(r'<img class="pixels"[^>]* src="[^"]+/files/', page)) == 1
 
 
 @pytest.mark.parametrize(

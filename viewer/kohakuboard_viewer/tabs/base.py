@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from kohakuboard.reader import Run
 
-__all__ = ["Ask", "Paging", "Steps", "Tab", "at_step", "chosen_name"]
+__all__ = ["Ask", "Paging", "Stepped", "Steps", "Tab", "at_step", "chosen_name"]
 
 # A slider has no more positions than a screen has pixels, and their steps travel with each page.
 _MOST_POSITIONS: Final = 4000
@@ -22,7 +22,8 @@ class Ask:
     """Read what a URL asks of a page. What makes no sense is taken as not asked, what is too much as the most."""
 
     def __init__(self, query: Mapping[str, str]) -> None:
-        self._query = dict(query)
+        # `open` is for script alone: which picture is shown large. Links to other things do not keep it.
+        self._query = {key: value for key, value in query.items() if key != "open"}
 
     def words(self, name: str) -> str:
         """Return a text, "" when there is none."""

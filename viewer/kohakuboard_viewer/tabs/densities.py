@@ -11,9 +11,9 @@ import numpy as np
 
 from kohakuboard.reader import DensityEntry, Run
 
-from .. import present
 from ..kept import Kept
-from .base import Ask, Paging, Steps, Tab, at_step
+from .base import Ask, Tab, at_step
+from .named import Names, by_name, steps_in
 
 __all__ = ["TAB", "Curves"]
 
@@ -44,26 +44,15 @@ class Curves:
 
 def _densities(run: Run) -> _Entries:
     """Return the densities of each name, in order of their steps."""
-
-    def read() -> _Entries:
-        found: _Entries = {}
-        for entry in run.densities():
-            found.setdefault(entry.name, []).append(entry)
-        return {name: sorted(entries, key=lambda entry: entry.step) for name, entries in found.items()}
-
-    return _ENTRIES.get(run.path, run.stored_version, read)
+    return _ENTRIES.get(run.path, run.stored_version, lambda: by_name(run.densities()))
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
-    query = ask.words("q")
-    words = present.split_words(query)
     known = _densities(run)
-    names = sorted(name for name in known if present.has_words(words, name))
-    paging = Paging.of(ask, len(names), _PER_PAGE)
-    shown = {name: known[name] for name in names[paging.begin : paging.end]}
-    steps = Steps.of(ask, (entry.step for entries in shown.values() for entry in entries))
-    curves = {name: (entries, _curves(entries, steps.chosen)) for name, entries in shown.items()}
-    return {"query": query, "paging": paging, "steps": steps, "densities": curves}
+    names = Names.of(ask, sorted(known), _PER_PAGE)
+    told = names.told(ask, steps_in(known))
+    curves = {name: (known[name], _curves(known[name], told["steps"].chosen)) for name in names.shown}
+    return {**told, "densities": curves}
 
 
 def _curves(entries: Sequence[DensityEntry], step: int | None) -> Curves | None:

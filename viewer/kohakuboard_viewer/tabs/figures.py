@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from kohakuboard.reader import Run
 
-from .. import present
-from .base import Ask, Paging, Steps, Tab, at_step
+from .base import Ask, Tab, at_step
 from .media import media_of
+from .named import Names, steps_in
 
 __all__ = ["TAB"]
 
@@ -26,15 +26,11 @@ def _known(run: Run) -> Mapping[str, Any]:
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
-    query = ask.words("q")
-    words = present.split_words(query)
     known = _known(run)
-    names = [name for name in known if present.has_words(words, name)]
-    paging = Paging.of(ask, len(names), _NAMES)
-    shown = {name: known[name] for name in names[paging.begin : paging.end]}
-    steps = Steps.of(ask, (entry.step for entries in shown.values() for entry in entries))
-    here = {name: at_step(entries, steps.chosen)[:_MOST_OF_A_NAME] for name, entries in shown.items()}
-    return {"query": query, "paging": paging, "steps": steps, "figures": here}
+    names = Names.of(ask, known, _NAMES)
+    told = names.told(ask, steps_in(known))
+    here = {name: at_step(known[name], told["steps"].chosen)[:_MOST_OF_A_NAME] for name in names.shown}
+    return {**told, "figures": here}
 
 
 TAB = Tab("figures", "Figures", lambda run: len(_known(run)), _show)

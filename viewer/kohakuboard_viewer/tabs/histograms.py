@@ -13,7 +13,8 @@ from kohakuboard.reader import HistogramSeries, Run
 
 from .. import present
 from ..kept import Kept
-from .base import Ask, Paging, Steps, Tab
+from .base import Ask, Tab
+from .named import Names
 
 __all__ = ["TAB", "Bars", "histogram_series"]
 
@@ -48,18 +49,11 @@ def histogram_series(run: Run, name: str) -> HistogramSeries:
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
-    query = ask.words("q")
-    words = present.split_words(query)
-    names = [name for name in run.histogram_names() if present.has_words(words, name)]
-    paging = Paging.of(ask, len(names), _PER_PAGE)
-    shown = {name: histogram_series(run, name) for name in names[paging.begin : paging.end]}
-    steps = Steps.of(ask, (step for series in shown.values() for step in series.step.tolist()))
-    return {
-        "query": query,
-        "paging": paging,
-        "steps": steps,
-        "histograms": {name: (series, _bars_at(series, steps.chosen)) for name, series in shown.items()},
-    }
+    names = Names.of(ask, run.histogram_names(), _PER_PAGE)
+    shown = {name: histogram_series(run, name) for name in names.shown}
+    told = names.told(ask, lambda name: shown[name].step.tolist())
+    step = told["steps"].chosen
+    return {**told, "histograms": {name: (series, _bars_at(series, step)) for name, series in shown.items()}}
 
 
 def _bars_at(series: HistogramSeries, step: int | None) -> Bars | None:

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from kohakuboard.reader import Run, TensorEntry
 
-from .. import present
 from ..kept import Kept
-from .base import Ask, Paging, Steps, Tab, at_step
+from .base import Ask, Tab, at_step
+from .named import Names, by_name, steps_in
 
 __all__ = ["TAB"]
 
@@ -25,26 +25,15 @@ _ENTRIES: Final = Kept[_Entries](
 
 def _tensors(run: Run) -> _Entries:
     """Return the tensors of each name, in order of their steps."""
-
-    def read() -> _Entries:
-        found: _Entries = {}
-        for entry in run.tensors():
-            found.setdefault(entry.name, []).append(entry)
-        return {name: sorted(entries, key=lambda entry: entry.step) for name, entries in found.items()}
-
-    return _ENTRIES.get(run.path, run.stored_version, read)
+    return _ENTRIES.get(run.path, run.stored_version, lambda: by_name(run.tensors()))
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
-    query = ask.words("q")
-    words = present.split_words(query)
     known = _tensors(run)
-    names = sorted(name for name in known if present.has_words(words, name))
-    paging = Paging.of(ask, len(names), _PER_PAGE)
-    shown = names[paging.begin : paging.end]
-    steps = Steps.of(ask, (entry.step for name in shown for entry in known[name]))
-    entries = [entry for name in shown for entry in at_step(known[name], steps.chosen)]
-    return {"query": query, "paging": paging, "steps": steps, "tensors": entries, "names": len(names)}
+    names = Names.of(ask, sorted(known), _PER_PAGE)
+    told = names.told(ask, steps_in(known))
+    entries = [entry for name in names.shown for entry in at_step(known[name], told["steps"].chosen)]
+    return {**told, "tensors": entries}
 
 
 TAB = Tab("tensors", "Tensors", lambda run: len(_tensors(run)), _show)
