@@ -71,10 +71,10 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
     start_job: StartJob, root: Path, tmp_path: Path
 ) -> None:
     """The same command each time, which goes on from the last checkpoint."""
-    arguments = ["--steps", "30", "--save-steps", "4"]
+    arguments = ["--steps", "26", "--save-steps", "4"]
     whole = tmp_path / "whole"
     commands = [
-        *[(str(root), [*arguments, "--pause", "0.1"], 0.2 + 0.17 * kill) for kill in range(5)],
+        *[(str(root), [*arguments, "--pause", "0.1"], step) for step in (6, 11, 14, 19, 22)],
         (str(root), arguments, None),
         (str(whole), [*arguments, "--out", "other"], None),
     ]
@@ -82,13 +82,19 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
     printed, _ = job.communicate(timeout=110)
     (uninterrupted,) = Workspace(whole).runs()
     (run,) = Workspace(root).runs()
-    assert [step for step, _ in points(run, "train/loss")] == list(range(1, 31)), printed
-    losses = [[value for _, value in points(one, "train/loss")] for one in (run, uninterrupted)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
-    statuses = [attempt.status for attempt in run.attempts]
-    assert statuses == ["crashed"] * (len(statuses) - 1) + ["finished"]
-    assert 2 <= len(statuses) <= 6  # one that was killed before it began to train made none
+    assert [step for step, _ in points(run, "train/loss")] == list(range(1, 27)), printed
+    for name in ("train/loss", "train/learning_rate", "train/epoch"):
+        curves = [[value for _, value in points(one, name)] for one in (run, uninterrupted)]
+        assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+    assert run.user_summary.keys() == uninterrupted.user_summary.keys()
+    assert [attempt.status for attempt in run.attempts] == ["crashed"] * 5 + ["finished"]
     assert run.status == "finished"
+    # Each began at a checkpoint, and each but the last had logged beyond the one that the next began at.
+    begun = [attempt.at_step or 0 for attempt in run.attempts]
+    assert begun == sorted(begun)
+    assert all(step % 4 == 0 for step in begun)
+    ends = [int(run.series("train/loss", attempt=attempt.number).step[-1]) for attempt in run.attempts]
+    assert all(end > begin for end, begin in zip(ends, begun[1:], strict=False))
 
 
 # A notebook

@@ -2,8 +2,8 @@
 
     forked_jobs.py SCRIPT COMMANDS
 
-COMMANDS is JSON: a list of [directory of the runs, arguments, seconds after which it is killed, or null]; the seconds
-count from when there is a checkpoint in ./out. They run one after another, each as a program of its own would from its
+COMMANDS is JSON: a list of [directory of the runs, arguments, step at which it is killed, or null]; the script writes
+into ./progress how many steps it has logged. They run one after another, each as a program of its own would from its
 first line on: what it raises ends its interpreter.
 """
 
@@ -22,23 +22,33 @@ import transformers
 
 import kohakuboard  # noqa: F401
 
+PROGRESS = Path("progress")
 
-def main(script: str, commands: list[tuple[str, list[str], float | None]]) -> None:
+
+def main(script: str, commands: list[tuple[str, list[str], int | None]]) -> None:
     """Run each command in a child; return in the child, of which only the script is left to do."""
     _ = transformers.Trainer, transformers.GPT2LMHeadModel  # its modules are imported when they are asked for
-    for directory, arguments, killed_after_s in commands:
+    for directory, arguments, last_step in commands:
+        PROGRESS.unlink(missing_ok=True)
         child = os.fork()
         if child == 0:
             os.environ["KOHAKUBOARD_DIR"] = directory
             sys.argv = [script, *arguments]
             runpy.run_path(script, run_name="__main__")
             return
-        if killed_after_s is not None:
-            while not list(Path("out").glob("checkpoint-*/trainer_state.json")):
-                time.sleep(0.02)
-            time.sleep(killed_after_s)
+        if last_step is not None:
+            while steps_done() < last_step:
+                time.sleep(0.01)
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def steps_done() -> int:
+    """Return what the script says it has logged; it may be writing it."""
+    try:
+        return int(PROGRESS.read_text() or 0)
+    except FileNotFoundError:
+        return 0
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class Ending(TrainerCallback):
         time.sleep(self._pause_s)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        Path("progress").write_text(str(state.global_step))
         if state.global_step == ENDING_STEP:
             end(self._way)
 
