@@ -612,9 +612,8 @@ class Board(Shortcuts, Watching):
                 name = storable_text(str(key))
                 if rich := rich_values(value):
                     stage = self._shard.stage
-                    items += [
-                        {"name": name, "index": i, **item.to_item(stage)} for i, item in enumerate(rich)
-                    ]
+                    for index, item in enumerate(rich):
+                        items += item.to_items(name, index, stage)
                 else:
                     scalars[name] = value if is_on_device(value) else to_float(value)
             except (NotAScalarError, RichValueError) as exc:

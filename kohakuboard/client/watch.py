@@ -12,10 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from ..errors import RichValueError
-from .plain import describe
+from .plain import describe, storable_text
 from .rich.histogram import Precision
-from .rich.numbers import is_sparse
-from .rich.together import histograms_of
+from .rich.together import Histograms
 from .values import type_name, whole_number
 
 __all__ = ["Watching"]
@@ -25,6 +24,8 @@ MOST_MISSES: Final = 3
 # What torch.compile, FSDP, activation checkpointing and DistributedDataParallel put into the names of parameters.
 _WRAPPERS: Final = ("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.")
 _OUTERMOST: Final = "module."
+# What the histograms of a model are called in the call that logs them: each has a name of its own.
+_TOGETHER: Final = "histograms of a model"
 
 
 class Watching:
@@ -56,9 +57,9 @@ class Watching:
         """Log a histogram of each parameter's gradient, as `<prefix>/<name of the parameter>`.
 
         Call it between `backward()` and `zero_grad()`. Parameters without a gradient, and those whose gradient is
-        sparse, are left out. Values on a GPU are counted there, in one pass, and training does not wait for it; those
-        in the host's memory are handed to the background writer in one piece. Raises BoardClosedError, and nothing
-        else.
+        sparse, are left out. Values on a GPU are counted there, in one pass, and training does not wait for it; the
+        background writer counts those in the host's memory. One that lies within the rounding of its type of an edge
+        may be counted in the bin beside it. Raises BoardClosedError, and nothing else.
 
         Args:
             model: Anything with `named_parameters()`, also compiled or wrapped for distributed training.
@@ -168,13 +169,16 @@ class Watching:
     def _log_tensors(
         self, model: Any, kinds: Mapping[str, str], step: int | None, bins: int, precision: Precision
     ) -> None:
+        found: dict[str, Any] = {}
         try:
-            histograms = histograms_of(dict(_tensors(model, kinds)), bins, precision)
+            histograms = Histograms(_tensors(model, kinds), bins, precision)
+            found = {_TOGETHER: histograms} if histograms.n_values else {}
+            for name, problem in histograms.refused.items():
+                self._refuse(name, f"{name!r} was not logged: {problem}")
         except Exception as exc:  # noqa: BLE001  (the boundary: a user's own model may raise anything)
             self._refuse("histograms", f"no histograms of a {type_name(model)} were logged: {_words(exc)}")
-            histograms = {}
         # Not `self.log`, which may be what called this one. Also of none: a closed board must say so.
-        type(self).log(self, dict(histograms), step=step)
+        type(self).log(self, found, step=step)
 
 
 class _Watch:
@@ -216,12 +220,13 @@ def _tensors(model: Any, kinds: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     """Yield the gradients and parameters of a model, by the name that they are logged under."""
     parameters = _named_parameters(model)
     is_wrapped = bool(parameters) and all(name.startswith(_OUTERMOST) for name, _ in parameters)
+    prefixes = {kind: f"{prefix}/" if prefix else "" for kind, prefix in kinds.items()}
     for name, parameter in parameters:
-        plain_name = _plain_name(name, is_wrapped)
-        for kind, prefix in kinds.items():
+        plain_name = storable_text(_plain_name(name, is_wrapped))
+        for kind, prefix in prefixes.items():
             tensor = parameter if kind == "param" else getattr(parameter, "grad", None)
-            if tensor is not None and not _is_left_out(tensor):
-                yield f"{prefix}/{plain_name}" if prefix else plain_name, tensor
+            if tensor is not None:
+                yield prefix + plain_name, tensor
 
 
 def _has_gradients(model: Any) -> bool:
@@ -235,7 +240,3 @@ def _plain_name(name: str, is_wrapped: bool) -> str:
     for wrapper in _WRAPPERS if "_" in name else ():
         name = name.replace(wrapper, "")
     return name.removeprefix(_OUTERMOST) if is_wrapped else name
-
-
-def _is_left_out(tensor: Any) -> bool:
-    return is_sparse(tensor) or 0 in getattr(tensor, "shape", ())

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from .dtypes import values_of
 
-__all__ = ["Bins", "count_bins", "splittable"]
+__all__ = ["Bins", "Extent", "count_bins", "splittable"]
 
 # As many float64 as stay in a core's cache between one operation and the next.
 BLOCK: Final = 1 << 14
@@ -30,7 +30,7 @@ class Bins(NamedTuple):
     n_neginf: int = 0
 
 
-class _Extent:
+class Extent:
     """Find the lowest and the highest finite value, and count what is not finite."""
 
     def __init__(self) -> None:
@@ -38,6 +38,7 @@ class _Extent:
         self.n_nan = self.n_posinf = self.n_neginf = 0
 
     def add(self, block: Any) -> None:
+        """Take in an array of values, which is not empty."""
         import numpy as np
 
         low, high = float(block.min()), float(block.max())
@@ -51,6 +52,10 @@ class _Extent:
             low, high = float(block.min()), float(block.max())
         self.low, self.high = min(self.low, low), max(self.high, high)
 
+    def span(self) -> tuple[float, float]:
+        """Return what bins are to span; of no finite value at all, something."""
+        return (0.0, 1.0) if self.low > self.high else (self.low, self.high)
+
 
 def count_bins(values: Any, bins: int, span: tuple[float, float] | None, dtype: str = "") -> Bins:
     """Count a flat array into equal bins.
@@ -60,10 +65,12 @@ def count_bins(values: Any, bins: int, span: tuple[float, float] | None, dtype: 
     """
     import numpy as np
 
-    extent = _Extent()
+    extent = Extent()
     for block in _blocks(values, BLOCK, dtype):
         extent.add(block)
-    low, high = _span(extent, span)
+    low, high = extent.span() if span is None else span
+    if not -float("inf") < low <= high < float("inf"):
+        raise ValueError(f"a range goes from low to high, both finite; it is {span!r}")
     low, high = splittable(low, high, bins)
     # The width of the widest ranges is beyond float64; a power of two changes no digit.
     scale = 1.0 if high - low < float("inf") else 0.25
@@ -93,15 +100,6 @@ def _blocks(values: Any, size: int, dtype: str) -> Iterator[Any]:
     for start in range(0, len(values), size):
         block = values_of(values[start : start + size], dtype)
         yield block.astype("f8") if block.dtype.itemsize > 8 or block.dtype.kind == "b" else block
-
-
-def _span(extent: _Extent, span: tuple[float, float] | None) -> tuple[float, float]:
-    low, high = (extent.low, extent.high) if span is None else span
-    if span is None and low > high:  # there is no finite value
-        return 0.0, 1.0
-    if not -float("inf") < low <= high < float("inf"):
-        raise ValueError(f"a range goes from low to high, both finite; it is {span!r}")
-    return low, high
 
 
 def _counted(values: Any, edges: Any, within: bool) -> Any:

