@@ -177,7 +177,7 @@ def names(page: Page) -> Locator:
 
 
 def test_the_list_leads_to_a_run(open_page: Callable[..., Page]) -> None:
-    page = open_page("/")
+    page = open_page("/runs")
     expect(names(page)).to_have_text(["million", "diverged", "training"])
     names(page).filter(has_text="training").click()
     expect(page.locator("h1")).to_have_text("training")
@@ -185,7 +185,7 @@ def test_the_list_leads_to_a_run(open_page: Callable[..., Page]) -> None:
 
 
 def test_the_list_is_filtered_while_typing_and_the_url_keeps_it(open_page: Callable[..., Page]) -> None:
-    page = open_page("/")
+    page = open_page("/runs")
     page.keyboard.press("/")
     page.keyboard.type("vision fail")
     expect(names(page)).to_have_text(["diverged"])
@@ -344,7 +344,7 @@ def test_a_live_run_grows_on_the_page_and_then_ends(open_page: Callable[..., Pag
 def test_new_runs_appear_in_the_list(open_page: Callable[..., Page], root: Path) -> None:
     root.mkdir()
     with served(root) as address:
-        page = open_page("/", at=address)
+        page = open_page("/runs", at=address)
         expect(page.get_by_text("No runs here yet")).to_be_visible()
         board = Board("newcomer", base_dir=root, capture_output=False)
         expect(names(page)).to_have_text(["newcomer"])
@@ -399,7 +399,7 @@ def test_the_theme_follows_the_system_until_it_is_chosen(
     assert page.evaluate("localStorage.length") == 0
 
 
-@pytest.mark.parametrize("where", ["/", "training", "diverged", "/p/vision"])
+@pytest.mark.parametrize("where", ["/", "/runs", "training", "diverged", "/p/vision"])
 def test_a_phone_needs_no_sideways_scrolling(
     open_page: Callable[..., Page], runs: dict[str, Path], where: str
 ) -> None:
@@ -412,8 +412,8 @@ def test_a_phone_needs_no_sideways_scrolling(
 
 
 def test_pages_are_useful_without_script(open_page: Callable[..., Page], runs: dict[str, Path]) -> None:
-    page = open_page("/", java_script_enabled=False)
-    page.get_by_placeholder("Filter by name").fill("vision fail")
+    page = open_page("/runs", java_script_enabled=False)
+    page.get_by_label("Filter runs").fill("vision fail")
     page.get_by_role("button", name="Filter").click()
     expect(names(page)).to_have_text(["diverged"])
     names(page).click()
@@ -439,7 +439,7 @@ def test_scripts_write_numbers_as_pages_do(open_page: Callable[..., Page]) -> No
         999999.5,
         12e8,
     ]
-    page = open_page("/")
+    page = open_page("/runs")
     shown = page.evaluate(
         "async (values) => { const { number } = await import('/static/format.js'); return values.map(number) }",
         values,

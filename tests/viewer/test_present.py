@@ -100,18 +100,17 @@ def test_a_namespace_ends_at_the_first_slash() -> None:
 
 
 def test_validation_comes_before_training_and_scores_before_the_rest() -> None:
-    runs = [["lr", "train/loss", "throughput", "epoch", "val/acc", "val/loss", "system/gpu"]] * 3
-    assert main_metrics(runs, 4) == ["val/acc", "val/loss", "train/loss", "throughput"]
+    names = ["lr", "train/loss", "throughput", "epoch", "val/acc", "val/loss", "system/gpu"]
+    assert main_metrics(dict.fromkeys(names, 3), 4) == ["val/acc", "val/loss", "train/loss", "throughput"]
 
 
 def test_columns_are_metrics_that_many_runs_share() -> None:
-    runs = [["loss", "odd/loss"], ["loss"], ["loss"], ["loss"], []]
-    assert main_metrics(runs, 5) == ["loss"]
+    assert main_metrics({"loss": 4, "odd/loss": 1}, 5) == ["loss"]
 
 
 def test_a_learning_rate_is_shown_where_nothing_else_was_logged() -> None:
-    assert main_metrics([["lr"], ["lr", "epoch"]], 5) == ["lr", "epoch"]
-    assert main_metrics([], 5) == []
+    assert main_metrics({"lr": 2, "epoch": 1}, 5) == ["lr", "epoch"]
+    assert main_metrics({}, 5) == []
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from .downloads import Downloads
 from .files import Files
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
 from .heats import Heats
+from .lists import Lists
 from .pages import Pages
 from .shelf import Shelf
 
@@ -39,11 +40,16 @@ def create_app(
     """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
     shelf = Shelf(Path(root), project)
     pages, data, heats, files = Pages(shelf), Data(shelf), Heats(shelf), Files(shelf)
+    lists = Lists(shelf, pages)
     errors = _Errors(pages)
     return Starlette(
         routes=[
-            Route("/", pages.runs),
-            Route("/p/{project}", pages.runs),
+            Route("/", lists.home),
+            Route("/.json", lists.home_json),
+            Route("/runs", lists.runs),
+            Route("/runs.json", lists.runs_json),
+            Route("/p/{project}.json", lists.runs_json),
+            Route("/p/{project}", lists.runs),
             Route("/version", data.runs_version),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),

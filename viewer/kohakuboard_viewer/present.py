@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any, Final
 
 __all__ = [
     "duration",
     "flatten",
     "has_words",
+    "instant",
     "main_metrics",
     "moment",
     "namespace",
@@ -88,6 +88,11 @@ def moment(when: datetime, now: datetime) -> str:
     return f"{local.day} {local:%b %H:%M}" if local.year == now.year else f"{local.day} {local:%b %Y}"
 
 
+def instant(seconds: float) -> datetime:
+    """Return a time in s since 1970 UTC as one that has words."""
+    return datetime.fromtimestamp(seconds, tz=timezone.utc)
+
+
 def plain(value: object) -> str:
     """Return a value as text, JSON where it is a list."""
     if isinstance(value, str):
@@ -132,14 +137,13 @@ def namespace(name: str) -> str:
     return head if slash else ""
 
 
-def main_metrics(runs: Sequence[Iterable[str]], limit: int) -> list[str]:
-    """Choose the columns of a table of runs out of the names of each run's metrics.
+def main_metrics(counts: Mapping[str, int], limit: int) -> list[str]:
+    """Choose the columns of a table of runs out of the names of metrics, each with the number of runs that have it.
 
     Of the metrics that at least half as many runs have as have the commonest one: validation before training,
     losses and scores before the rest, the commoner first. Learning rates, times and system metrics only if
     nothing else is.
     """
-    counts = Counter(name for names in runs for name in names)
     if not counts:
         return []
     commonest = max(counts.values())

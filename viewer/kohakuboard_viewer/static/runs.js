@@ -1,4 +1,5 @@
 // The script of the list of runs.
 
 import "./filter.js"
+import "./links.js"
 import "./live.js"

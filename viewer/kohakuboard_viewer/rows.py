@@ -1,0 +1,129 @@
+"""What a list of runs knows of each: read once when a run changed, and never changed itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import quote
+
+from kohakuboard.reader import Metric, Run
+
+from .colours import Colour, colour_of
+
+__all__ = ["Row", "leaves", "row_of"]
+
+# A config that is nested deeper is shown as it is below that.
+_DEEPEST: Final = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Row:
+    """Hold a run as it was at one moment.
+
+    Times are in s since 1970 UTC, `config` and `summary` by the path of each leaf.
+    """
+
+    folder: str
+    id: str
+    name: str
+    given_name: str
+    project: str
+    group: str | None
+    notes: str | None
+    tags: Sequence[str]
+    config: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    metrics: Mapping[str, Metric]
+    system: Mapping[str, Metric]
+    environment: Mapping[str, Any]
+    status: str
+    error: str | None
+    problems: Sequence[str]
+    started: float
+    ended: float | None
+    duration_s: float
+    last_step: int | None
+    chosen_colour: str | None
+    pinned: bool
+    archived: bool
+    version: str
+    words: str = field(default="")
+
+    @property
+    def live(self) -> bool:
+        """Tell whether more is to come."""
+        return self.status == "running"
+
+    @property
+    def key(self) -> str:
+        """Return what names the run in forms and addresses."""
+        return f"{self.folder}/{self.id}"
+
+    @property
+    def colour(self) -> Colour:
+        """Return how the run is drawn."""
+        return colour_of(self.id, self.chosen_colour)
+
+    @property
+    def url(self) -> str:
+        """Return the path of the run's page."""
+        return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"
+
+    @property
+    def project_url(self) -> str:
+        """Return the path of the page of the run's project."""
+        return f"/p/{quote(self.folder, safe='')}"
+
+    @property
+    def last_seen(self) -> float:
+        """Return when the run was last heard of."""
+        return self.ended if self.ended is not None else self.started + self.duration_s
+
+
+def row_of(run: Run) -> Row:
+    """Return what is known of a run that was just refreshed."""
+    texts = (run.name, run.given_name, run.path.name, run.project, run.status, run.group, run.notes)
+    return Row(
+        folder=run.path.parent.name,
+        id=run.path.name,
+        name=run.name,
+        given_name=run.given_name,
+        project=run.project,
+        group=run.group,
+        notes=run.notes,
+        tags=tuple(run.tags),
+        config=_flat(run.config),
+        summary=_flat(run.user_summary),
+        metrics=run.metrics,
+        system=run.system_metrics(),
+        environment=run.machine,
+        status=run.status,
+        error=run.error,
+        problems=run.noted_problems,
+        started=run.started.timestamp(),
+        ended=None if run.ended is None else run.ended.timestamp(),
+        duration_s=run.duration_s,
+        last_step=run.last_step,
+        chosen_colour=run.colour,
+        pinned=run.pinned,
+        archived=run.archived,
+        version=run.seen_version,
+        words="\n".join(text for text in (*texts, *run.tags) if text).lower(),
+    )
+
+
+def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the leaves by their paths; mostly these are the values themselves."""
+    if not any(isinstance(value, Mapping) for value in values.values()):
+        return values
+    return dict(leaves(values))
+
+
+def leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of nested mappings as ("optimizer.lr", 0.001); a list is one leaf."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value and depth < _DEEPEST:
+            yield from leaves(value, f"{prefix}{key}.", depth + 1)
+        else:
+            yield f"{prefix}{key}", value

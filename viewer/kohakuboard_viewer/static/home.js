@@ -1,0 +1,3 @@
+// The script of home.
+
+import "./live.js"

@@ -1,0 +1,94 @@
+"""All runs of a list as a table: what fields they have, and each field as a column, made when it is asked for.
+
+A table never changes. The next one takes over the columns of the one before and reads the runs that changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import Final
+
+import numpy as np
+
+from . import fields
+from .column import Column
+from .rows import Row, leaves
+
+__all__ = ["Table"]
+
+# A new table keeps the columns of the last one as long as fewer than one in four rows are new.
+_FRESH: Final = 4
+# Names of the environment are those of the newest runs; it differs little, and has no short list of names.
+_LOOKED_AT: Final = 100
+
+
+class Table:
+    """Hold the rows of a list, the newest run first, and their columns.
+
+    Args:
+        rows: The runs.
+        before: The last table, to take over from.
+    """
+
+    def __init__(self, rows: Sequence[Row], before: Table | None = None) -> None:
+        self.rows = rows
+        self._columns: dict[str, Column] = {}
+        if before is not None and before._columns:
+            self._take_over(before)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _take_over(self, before: Table) -> None:
+        places = {id(row): place for place, row in enumerate(before.rows)}
+        source = np.array([places.get(id(row), -1) for row in self.rows], dtype=np.int64)
+        fresh = np.flatnonzero(source < 0)
+        if len(fresh) * _FRESH > len(self.rows):
+            return
+        new = [self.rows[place] for place in fresh.tolist()]
+        for key, column in before._columns.copy().items():  # another thread may ask for one more
+            read = fields.getter(key)
+            self._columns[key] = column.moved(source, fresh, [read(row) for row in new])
+
+    def column(self, key: str) -> Column:
+        """Return a field of all rows."""
+        column = self._columns.get(key)
+        if column is None:
+            read = fields.getter(key)
+            column = self._columns[key] = Column.of([read(row) for row in self.rows])
+        return column
+
+    @cached_property
+    def names(self) -> Mapping[str, Mapping[str, int]]:
+        """Return for each kind of field the names that there are, with the number of runs that have them."""
+        config = _counted(row.config for row in self.rows)
+        metrics = _counted(row.metrics for row in self.rows)
+        system = _counted(row.system for row in self.rows)
+        summary = _counted(row.summary for row in self.rows)
+        environment: Counter[str] = Counter()
+        for row in islice(self.rows, _LOOKED_AT):
+            environment.update(name for name, _ in leaves(row.environment))
+        return {"config": config, "metric": {**system, **metrics}, "summary": summary, "env": environment}
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """Return for each row what words are looked for in."""
+        return [row.words for row in self.rows]
+
+    @cached_property
+    def archived(self) -> int:
+        """Return how many runs lists leave out."""
+        return sum(row.archived for row in self.rows)
+
+
+def _counted(found: Iterable[Mapping[str, object]]) -> Mapping[str, int]:
+    """Count keys. Most runs of a list have the same ones, in the same order: these are counted together."""
+    alike = Counter(tuple(each) for each in found)
+    counts: dict[str, int] = {}
+    for keys, number in alike.items():
+        for key in keys:
+            counts[key] = counts.get(key, 0) + number
+    return counts
