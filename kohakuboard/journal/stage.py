@@ -57,7 +57,8 @@ class Stage:
         """
         size = sum(map(len, parts))
         # Many small ones cost more calls than copying them does.
-        return self.pieces(size, [b"".join(parts)] if size <= PIECE_BYTES else parts)
+        together = len(parts) > 1 and size <= PIECE_BYTES
+        return self.pieces(size, [b"".join(parts)] if together else parts)
 
     def pieces(self, size: int, pieces: Iterable[bytes | memoryview]) -> dict[str, Any]:
         """Return what stands for `size` bytes that come in pieces, each good until the next is asked for."""

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ...errors import RichValueError
-from ...journal.stage import INLINE_BYTES, Stage
+from ...journal.stage import Stage
 from .base import array_item
+from .raster import raster_of
 
 __all__ = ["LARGEST_BYTES", "film_item", "numbers", "pixels_item", "raster_item", "size_of", "too_large"]
 
@@ -150,25 +151,7 @@ def raster_item(image: Any, stage: Stage) -> dict[str, Any]:
         if image.getextrema()[0] < 0 or image.getextrema()[1] > 0xFFFF:
             raise RichValueError("Media", image, ZERO_TO_255)
         image = image.convert("I;16")
-    return {"raster": _raster(image, stage)}
-
-
-def _raster(image: Any, stage: Stage) -> dict[str, Any]:
-    known = ("1", "L", "LA", "RGB", "RGBA", "I;16", "CMYK", "YCbCr", "HSV", "LAB")
-    if image.mode == "P" and "transparency" not in image.info:
-        return {**_plain_raster(image, stage), "palette": bytes(image.getpalette() or ())}
-    if image.mode not in known:
-        image = image.convert("RGBA")
-    n_bytes = image.width * image.height * len(image.getbands())
-    if image.mode in ("RGB", "L") and n_bytes > INLINE_BYTES:
-        # Pillow writes this format without a copy of the pixels, in a quarter of the time of tobytes().
-        staged = stage.written(n_bytes, lambda file: image.save(file, "PPM"))
-        return {"form": "ppm", "size": list(image.size), **staged}
-    return _plain_raster(image, stage)
-
-
-def _plain_raster(image: Any, stage: Stage) -> dict[str, Any]:
-    return {"mode": image.mode, "size": list(image.size), **stage.data(image.tobytes())}
+    return {"raster": raster_of(image, stage)}
 
 
 def _untouched(image: Any) -> bytes | None:

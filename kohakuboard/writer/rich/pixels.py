@@ -114,7 +114,8 @@ def raster_of(item: Mapping[str, Any], shard: Path) -> Image.Image:
     if item.get("form") == "ppm":
         return Image.open(io.BytesIO(data), formats=["PPM"])
     width, height = item["size"]
-    image = Image.frombytes(item["mode"], (width, height), data)
+    # `form` is how the pixels lay in Pillow's memory, where they were not packed.
+    image = Image.frombytes(item["mode"], (width, height), data, "raw", item.get("form", item["mode"]))
     if item.get("palette"):
         image.putpalette(bytes(item["palette"]))
     return image if item["mode"] in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else image.convert("RGB")
