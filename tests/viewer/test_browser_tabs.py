@@ -75,6 +75,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "tone": Media(tone, sample_rate=8000),
                 "figure": Figure({"data": [{"type": "heatmap", "z": [[1, 2], [3, 4]]}], "layout": title}),
                 "t": Tensor(np.eye(3)),
+                "cube": Tensor(np.arange(27.0).reshape(3, 3, 3)),
                 "loss": 1.0,
             },
             step=40,
@@ -168,6 +169,29 @@ def test_a_heat_map_is_drawn_read_and_chooses_the_step(open_tab: Callable[..., P
     expect(heat.locator("output")).to_contain_text("step 0 ·")
     page.mouse.click(box["x"] + 70, box["y"] + 80)
     steps_shown(page).to_have_text("0")
+
+
+def test_histograms_are_shown_in_relief_and_the_url_keeps_the_view(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("histograms")
+    page.get_by_role("link", name="Ridges").click()
+    expect(page.locator(".ridge")).to_have_count(5)
+    page.locator("[data-steps]").focus()
+    page.keyboard.press("Home")
+    expect(page.locator(".ridge").first).to_have_class("ridge chosen")
+    page.get_by_role("link", name="Surface").click()
+    expect(page.locator(".surface .face").first).to_be_attached()
+    expect(page).to_have_url(re.compile("view=surface"))
+    page.get_by_role("link", name="Map").click()
+    expect(page.locator("kobo-heatmap")).to_have_attribute("data-state", "ready")
+
+
+def test_a_slice_of_a_tensor_is_chosen_in_place(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("tensors")
+    page.get_by_role("link", name="cube").click()
+    expect(page.locator(".numbers td").first).to_have_text("0")
+    page.get_by_label("axis 0").fill("2")
+    expect(page.locator(".numbers td").first).to_have_text("18")
+    expect(page).to_have_url(re.compile("at0=2"))
 
 
 def test_overlays_are_switched_off_and_on_and_the_url_keeps_it(open_tab: Callable[..., Page]) -> None:

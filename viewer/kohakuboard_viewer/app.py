@@ -58,6 +58,7 @@ def create_app(
             Route(f"{_RUN}/version", data.run_version),
             Route(f"{_RUN}/histograms/map", heats.columns),
             Route(f"{_RUN}/histograms/map.png", heats.picture),
+            Route(f"{_RUN}/tensors/slice.png", heats.slice),
             Route(f"{_RUN}/files/{{name}}", files.file),
             Route(f"{_RUN}/masks/{{name}}", files.mask),
             Route(f"{_RUN}/thumbnails/{{name}}", files.thumbnail),

@@ -1,7 +1,8 @@
-"""What the tab of histograms fetches: maps over all steps, as columns or as a picture.
+"""What the tabs of histograms and tensors fetch: maps over all steps, as columns or as a picture, and slices.
 
     /run/{project}/{run}/histograms/map?name=&columns=&rows=     columns (see columns.py) with ETag
     /run/{project}/{run}/histograms/map.png?name=                the same as a picture, for pages without script
+    /run/{project}/{run}/tensors/slice.png?name=&step=&nth=&at0=  a slice of a tensor as a picture
 
 Columns of a map: step_lo and step_hi, edges, and share, which holds one column of cells after the other.
 """
@@ -13,20 +14,21 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from . import columns
 from .answers import etag_of, fresh, is_known, not_modified
-from .heat import Heat, heat_map
-from .kept import Kept
+from .heat import Heat
 from .shelf import Shelf
+from .slices import picture
 from .tabs import Ask
-from .tabs.histograms import histogram_series
+from .tabs.histograms import heat_of
+from .tabs.tensors import asked_slice, tensor_at
 
 __all__ = ["Heats"]
 
-_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _MOST_COLUMNS, _MOST_ROWS = 1000, 256
 _PICTURE: Final = (400, 64)
 _COLOUR: Final = (0x4A, 0x87, 0xC9)  # legible on the light and the dark ground, as sparklines are
@@ -37,7 +39,6 @@ class Heats:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
-        self._kept = Kept[Heat](_LIMIT_BYTES, lambda heat: heat.nbytes)
 
     def columns(self, request: Request) -> Response:
         """Send a map as columns."""
@@ -62,15 +63,24 @@ class Heats:
             return not_modified(etag)
         return Response(_png(heat), media_type="image/png", headers=fresh(etag))
 
+    def slice(self, request: Request) -> Response:
+        """Send a slice of a tensor as a PNG."""
+        ask = Ask(request.query_params)
+        with self._shelf.run(**request.path_params) as run:
+            entry = tensor_at(run, ask)
+        if entry is None:
+            raise HTTPException(404, "there is no such tensor")
+        etag = etag_of(entry.hash, *(value for _, value in ask.kept("name", "step", "nth")))
+        if is_known(request, etag):
+            return not_modified(etag)
+        cut = asked_slice(entry, ask)
+        if isinstance(cut, str):
+            raise HTTPException(422, f"the tensor cannot be shown: {cut}")
+        return Response(picture(cut), media_type="image/png", headers=fresh(etag))
+
     def _heat(self, request: Request, name: str, size: tuple[int, int]) -> tuple[Heat, str]:
         with self._shelf.run(**request.path_params) as run:
-            series = histogram_series(run, name)
-            state = run.stored_version
-            heat = self._kept.get(
-                (run.path, name, size),
-                state,
-                lambda: heat_map(series.step, series.counts, series.edges, *size),
-            )
+            heat, state = heat_of(run, name, size), run.stored_version
         return heat, etag_of(state, name, str(size))
 
 

@@ -134,6 +134,23 @@ def test_tensors_are_told_of_by_their_statistics(client: TestClient, url: str) -
         assert words in page
 
 
+def test_a_tensor_is_shown_in_slices(client: TestClient, write_run: WriteRun) -> None:
+    array = np.arange(24.0).reshape(2, 3, 4)
+    path = write_run("cut", lambda board: board.log(t=Tensor(array), none=Tensor(np.zeros((0, 3)))))
+    url = f"/run/{path.parent.name}/{path.name}/tensors"
+    page = client.get(url, params={"name": "t", "at0": "1"}).text
+    assert "this slice: min 12 · max 23" in page
+    assert re.findall(r'<td class="n">(\d+)</td>', page)[:5] == ["12", "13", "14", "15", "16"]
+    source = re.search(r'src="([^"]+slice.png[^"]+)"', page)
+    assert source is not None
+    answer = client.get(source[1].replace("&amp;", "&"))
+    assert answer.headers["content-type"] == "image/png"
+    assert client.get(answer.url, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+    assert "It cannot be shown: it has no numbers" in client.get(url, params={"name": "none"}).text
+    assert client.get(f"{url}/slice.png?name=none").status_code == 422
+    assert client.get(f"{url}/slice.png?name=other").status_code == 404
+
+
 def test_a_table_is_sorted_searched_and_paged_by_the_server(client: TestClient, url: str) -> None:
     def rows(**query: str) -> list[str]:
         page = client.get(f"{url}/tables", params={"step": "20", **query}).text

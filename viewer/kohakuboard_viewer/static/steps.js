@@ -26,3 +26,9 @@ function follow() {
 
 addEventListener("kobo-patched", follow)
 addEventListener("kobo-shown", follow)
+
+// Forms that say what to look at are followed as they are filled in.
+document.addEventListener("input", ({ target }) => {
+  const form = target.form?.matches("[data-follow]") ? target.form : null
+  if (form?.reportValidity()) go(Object.fromEntries(new FormData(form)))
+})

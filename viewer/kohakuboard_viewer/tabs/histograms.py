@@ -1,4 +1,4 @@
-"""Histograms: each name as a map over all steps, and as bars at one of them."""
+"""Histograms: each name as a map, as ridges or as a surface over all steps, and as bars at one of them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ import numpy.typing as npt
 from kohakuboard.reader import HistogramSeries, Run
 
 from .. import present
+from ..heat import Heat, heat_map
 from ..kept import Kept
+from ..relief import HEIGHT, WIDTH, Path, ridges, surface
 from .base import Ask, Tab
 from .named import Names
 
-__all__ = ["TAB", "Bars", "histogram_series"]
+__all__ = ["TAB", "VIEWS", "Bars", "heat_of"]
+
+VIEWS: Final = {"": "Map", "ridges": "Ridges", "surface": "Surface"}
 
 _PER_PAGE: Final = 12
 _LIMIT_BYTES: Final = 256 * 1024 * 1024
-_WIDTH, _HEIGHT = 1000.0, 200.0
+_BARS_WIDTH, _BARS_HEIGHT = 1000.0, 200.0
 
+_HEAT_BYTES: Final = 64 * 1024 * 1024
+_RIDGES, _SURFACE = (32, 96), (28, 48)
+
+_HEATS: Final = Kept[Heat](_HEAT_BYTES, lambda heat: heat.nbytes)
 _SERIES: Final = Kept[HistogramSeries](_LIMIT_BYTES, lambda series: sum(array.nbytes for array in series))
 
 
@@ -53,7 +61,36 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
     shown = {name: histogram_series(run, name) for name in names.shown}
     told = names.told(ask, lambda name: shown[name].step.tolist())
     step = told["steps"].chosen
-    return {**told, "histograms": {name: (series, _bars_at(series, step)) for name, series in shown.items()}}
+    view = ask.words("view") if ask.words("view") in VIEWS else ""
+    return {
+        **told,
+        "view": view,
+        "views": VIEWS,
+        "box": (WIDTH, HEIGHT),
+        "histograms": {
+            name: (series, _bars_at(series, step), _relief(run, name, view, step))
+            for name, series in shown.items()
+        },
+    }
+
+
+def heat_of(run: Run, name: str, size: tuple[int, int]) -> Heat:
+    """Return the histograms of a name as a map of at most so many columns and rows. Raises MetricNotFoundError."""
+
+    def lay() -> Heat:
+        series = histogram_series(run, name)
+        return heat_map(series.step, series.counts, series.edges, *size)
+
+    return _HEATS.get((run.path, name, size), run.stored_version, lay)
+
+
+def _relief(run: Run, name: str, view: str, step: int | None) -> tuple[Heat, list[Path]] | None:
+    """Return the map and what is drawn of it in relief; None of a view that is flat."""
+    if not view:
+        return None
+    draw, size = (ridges, _RIDGES) if view == "ridges" else (surface, _SURFACE)
+    heat = heat_of(run, name, size)
+    return heat, draw(heat, step)
 
 
 def _bars_at(series: HistogramSeries, step: int | None) -> Bars | None:
@@ -91,11 +128,11 @@ def _path(
     span = hi / 2 - lo / 2
     if not (len(counts) and span > 0 and np.isfinite(span)):
         return ""
-    x0, x1 = ((end / 2 - lo / 2) / span * _WIDTH for end in (left, right))
+    x0, x1 = ((end / 2 - lo / 2) / span * _BARS_WIDTH for end in (left, right))
     density = counts / np.maximum(x1 - x0, 1e-9)
-    tops = _HEIGHT * (1 - density / max(float(density.max()), 1e-300))
+    tops = _BARS_HEIGHT * (1 - density / max(float(density.max()), 1e-300))
     parts = [
-        f"M{a:.2f},{_HEIGHT:g}V{top:.2f}H{b:.2f}V{_HEIGHT:g}"
+        f"M{a:.2f},{_BARS_HEIGHT:g}V{top:.2f}H{b:.2f}V{_BARS_HEIGHT:g}"
         for a, b, top, count in zip(x0.tolist(), x1.tolist(), tops.tolist(), counts.tolist(), strict=True)
         if count
     ]
