@@ -20,33 +20,27 @@ class Axes:
         self._model = weakref.ref(model)
 
     @property
-    def in_sanity_check(self) -> bool:
-        """Tell whether the trainer is only trying out its validation."""
-        return bool(getattr(self._trainer, "sanity_checking", False))
-
-    @property
     def has_begun(self) -> bool:
         """Tell whether a trainer came as far as to tell its loggers of the model: a tuner ends it before that."""
         return self._model is not None
 
-    def beside(self, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is to be logged with metrics, so that each can be drawn over epochs.
+    def beside(self, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return what is to be logged with metrics, so that each can be drawn over epochs; None in the sanity check.
 
         Lightning adds the epoch to all that it logs itself, but for each batch of an evaluation, whose steps count
         these batches.
         """
-        trainer = self._trainer
-        if trainer is None or "epoch" in metrics:
-            return {}
-        if getattr(trainer, "evaluating", False):
-            return {"trainer/epoch": trainer.current_epoch, "trainer/step": steps(trainer)}
-        return {"epoch": trainer.current_epoch} if getattr(trainer, "training", False) else {}
-
-    @property
-    def _trainer(self) -> Any:
+        # Once for each step, so the trainer's state is read here: its properties compare words in Python.
         model = self._model() if self._model is not None else None
-        # Not `model.trainer`, which raises where there is none.
-        return getattr(model, "_trainer", None)
+        trainer: Any = getattr(model, "_trainer", None)  # not `trainer`, which raises where there is none
+        stage = getattr(trainer.state.stage, "_value_", "") if trainer is not None else ""
+        if stage == "sanity_check":
+            return None
+        if not stage or "epoch" in metrics:
+            return {}
+        if stage in ("validate", "test"):
+            return {"trainer/epoch": trainer.current_epoch, "trainer/step": steps(trainer)}
+        return {"epoch": trainer.current_epoch} if stage == "train" else {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_model": None}

@@ -161,7 +161,7 @@ class KohakuBoardLogger(MediaCalls, Logger):
         """
         if getattr(rank_zero_only, "rank", 0) > 0:
             return cast(Board, null_board())
-        return self._run.board or self._open()
+        return self._board()
 
     def continue_run(self, place: Mapping[str, Any], at_step: int) -> None:
         """Turn to the run of a checkpoint, on every rank; what this logger has begun meanwhile is taken back.
@@ -184,12 +184,12 @@ class KohakuBoardLogger(MediaCalls, Logger):
         What is logged at each batch of a validation counts these batches; it has the step and the epoch of the
         training beside it, as trainer/step and trainer/epoch. What is logged by hand in the sanity check is left out.
         """
-        if self._axes.in_sanity_check:
-            return
         beside = self._axes.beside(metrics)
+        if beside is None:
+            return
         if self._prefix:
             metrics = {f"{self._prefix}{self.LOGGER_JOIN_CHAR}{key}": value for key, value in metrics.items()}
-        self.experiment.log({**metrics, **beside}, step=step)
+        self._board().log({**metrics, **beside} if beside else metrics, step=step)
 
     @rank_zero_only
     def log_hyperparams(
@@ -267,6 +267,9 @@ class KohakuBoardLogger(MediaCalls, Logger):
                 self._checkpoints.log_remembered(board)
             how, error = ending(status, sys.exc_info()[1])
             self._run.end(how, error)
+
+    def _board(self) -> Board:
+        return self._run.in_use() or self._open()
 
     def _open(self) -> Board:
         try:

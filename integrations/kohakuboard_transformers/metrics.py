@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 __all__ = ["hidden_nan", "split_final", "with_groups"]
@@ -23,13 +24,18 @@ def with_groups(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
     An evaluation with another prefix, `evaluate(metric_key_prefix="bleu")`, has a group of that name.
     """
+    return dict(zip(_grouped_names(tuple(metrics)), metrics.values(), strict=True))
+
+
+@lru_cache(maxsize=64)  # the same few sets of names come at each step
+def _grouped_names(names: tuple[str, ...]) -> list[str]:
     groups = {"eval", "test"} | {
         name[: -len(SPEED_KEYS[0])]
-        for name in metrics
-        if name.endswith(SPEED_KEYS[0]) and name[: -len(SPEED_KEYS[0])] + SPEED_KEYS[1] in metrics
+        for name in names
+        if name.endswith(SPEED_KEYS[0]) and name[: -len(SPEED_KEYS[0])] + SPEED_KEYS[1] in names
     }
     groups -= {"train"}
-    return {_grouped(name, groups): value for name, value in metrics.items()}
+    return [_grouped(name, groups) for name in names]
 
 
 def _grouped(name: str, groups: set[str]) -> str:
@@ -42,7 +48,9 @@ def _grouped(name: str, groups: set[str]) -> str:
 
 def split_final(logs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the figures that belong to the whole training, and the metrics of this step."""
-    final = FINAL & logs.keys() if LAST_LOG_KEY in logs else frozenset()
+    if LAST_LOG_KEY not in logs:
+        return {}, dict(logs)
+    final = FINAL & logs.keys()
     return (
         {name: value for name, value in logs.items() if name in final},
         {name: value for name, value in logs.items() if name not in final},

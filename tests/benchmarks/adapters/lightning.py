@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.benchmarks.adapters.turns import WARM_UP, take_turns
+from tests.benchmarks.adapters.turns import WARM_UP, Meter, Spent, take_turns
 
 
 class Line(pl.LightningModule):
@@ -48,21 +47,24 @@ def logger(name: str, directory: Path) -> Any:
     return False
 
 
-def train(name: str, steps: int, directory: Path) -> float:
-    """Return the seconds of all steps but the first WARM_UP."""
-    began: list[float] = []
+def train(name: str, steps: int, directory: Path) -> Spent:
+    """Return what all steps but the first WARM_UP took."""
+    meter = Meter()
 
     class Clock(pl.Callback):
         def on_train_batch_end(self, trainer: Any, pl_module: Any, out: Any, batch: Any, index: int) -> None:
             if index == WARM_UP:
-                began.append(time.perf_counter())
+                meter.begin()
 
         def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-            began.append(time.perf_counter())
+            meter.end_steps()
 
+    chosen = logger(name, directory)
+    if chosen:
+        meter.watch(chosen, ("log_metrics", "save"))
     data = DataLoader(TensorDataset(torch.ones(steps, 4)), batch_size=1)
     pl.Trainer(
-        logger=logger(name, directory),
+        logger=chosen,
         callbacks=[Clock()],
         max_epochs=1,
         log_every_n_steps=1,
@@ -71,7 +73,7 @@ def train(name: str, steps: int, directory: Path) -> float:
         enable_model_summary=False,
         enable_checkpointing=False,
     ).fit(Line(), data)
-    return began[1] - began[0]
+    return meter.spent()
 
 
 if __name__ == "__main__":

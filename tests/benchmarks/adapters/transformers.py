@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from tests.benchmarks.adapters.turns import WARM_UP, take_turns
+from tests.benchmarks.adapters.turns import WARM_UP, Meter, Spent, take_turns
 
 
 class Line(torch.nn.Module):
@@ -29,23 +28,23 @@ class Line(torch.nn.Module):
 
 
 class Clock(TrainerCallback):
-    """Take the time of all steps but the first WARM_UP."""
+    """Measure all steps but the first WARM_UP."""
 
     def __init__(self) -> None:
-        self.times: list[float] = []
+        self.meter = Meter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take the time after the WARM_UP."""
+        """Begin after the WARM_UP."""
         if state.global_step == WARM_UP:
-            self.times.append(time.perf_counter())
+            self.meter.begin()
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Take the time before the run ends."""
-        self.times.append(time.perf_counter())
+        self.meter.end_steps()
 
 
-def train(name: str, steps: int, directory: Path) -> float:
-    """Return the seconds of all steps but the first WARM_UP."""
+def train(name: str, steps: int, directory: Path) -> Spent:
+    """Return what all steps but the first WARM_UP took."""
     os.environ["KOHAKUBOARD_DIR"] = os.environ["TENSORBOARD_LOGGING_DIR"] = str(directory)
     clock = Clock()
     data = [{"x": torch.ones(4), "labels": torch.ones(1)}] * steps
@@ -63,8 +62,11 @@ def train(name: str, steps: int, directory: Path) -> float:
     job = Trainer(model=Line(), args=arguments, train_dataset=data, callbacks=[clock])
     # It prints each log.
     job.pop_callback(next(c for c in job.callback_handler.callbacks if type(c).__name__ == "PrinterCallback"))
+    for callback in job.callback_handler.callbacks:
+        if type(callback).__name__ in ("KohakuBoardCallback", "TensorBoardCallback"):
+            clock.meter.watch(callback, ("on_log", "on_step_begin", "on_step_end"))
     job.train()
-    return clock.times[-1] - clock.times[0]
+    return clock.meter.spent()
 
 
 if __name__ == "__main__":
