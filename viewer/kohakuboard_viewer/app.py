@@ -14,20 +14,25 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from kohakuboard.errors import KohakuBoardError
+from kohakuboard.errors import KohakuBoardError, RunBusyError, RunExistsError, SettingError
 
+from .changes import Changes
 from .data import Data
 from .downloads import Downloads
 from .files import Files
+from .forms import Forms
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
 from .heats import Heats
 from .lists import Lists
 from .pages import Pages
 from .shelf import Shelf
+from .views import Views
 
 __all__ = ["create_app"]
 
 STATIC: Final = Path(__file__).parent / "static"
+
+_STATUSES: Final = {SettingError: 400, RunBusyError: 409, RunExistsError: 409}
 
 # The host under which starlette's TestClient calls.
 _TEST_HOST: Final = "testserver"
@@ -40,7 +45,8 @@ def create_app(
     """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
     shelf = Shelf(Path(root), project)
     pages, data, heats, files = Pages(shelf), Data(shelf), Heats(shelf), Files(shelf)
-    lists = Lists(shelf, pages)
+    forms, views = Forms(), Views(shelf.root)
+    lists, changes = Lists(shelf, pages, forms, views), Changes(shelf, pages, forms, views)
     errors = _Errors(pages)
     return Starlette(
         routes=[
@@ -50,6 +56,15 @@ def create_app(
             Route("/runs.json", lists.runs_json),
             Route("/p/{project}.json", lists.runs_json),
             Route("/p/{project}", lists.runs),
+            Route("/edit", changes.edit_page),
+            Route("/edit", changes.save, methods=["POST"]),
+            Route("/delete", changes.delete_page),
+            Route("/delete", changes.delete, methods=["POST"]),
+            Route("/trash", changes.trash_page),
+            Route("/trash.json", changes.trash_json),
+            Route("/restore", changes.restore, methods=["POST"]),
+            Route("/views", changes.save_view, methods=["POST"]),
+            Route("/views/delete", changes.delete_view, methods=["POST"]),
             Route("/version", data.runs_version),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),
@@ -100,8 +115,9 @@ class _Errors:
         return self._answer(request, exc.status_code, message, dict(exc.headers or {}))
 
     def not_found(self, request: Request, exc: Exception) -> Response:
-        """Answer for a run or a metric that is not there."""
-        return self._answer(request, 404, str(exc), {})
+        """Answer for a run or a metric that is not there, or for what cannot be done with one."""
+        status = next((status for kind, status in _STATUSES.items() if isinstance(exc, kind)), 404)
+        return self._answer(request, status, str(exc), {})
 
     def unforeseen(self, request: Request, exc: Exception) -> Response:
         """Answer for a failure of ours; the server's log has the traceback."""

@@ -2,7 +2,8 @@
 
 A page on the web can make its own name point to 127.0.0.1 and then read a local server as if it were its own
 (DNS rebinding). The browser still sends that name as Host, so that only the names under which the server was
-opened are answered.
+opened are answered. A page of another site can also send requests here without reading the answers: what browsers say
+of the sender, Origin and Sec-Fetch-Site, must be one of our own pages.
 """
 
 from __future__ import annotations
@@ -22,13 +23,18 @@ LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", ""})
 
+_LONGEST_URL: Final = 16_384
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: typed into the address bar
+
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
     "media-src 'self'; frame-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'self'; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: with that browsers send our own forms with the Origin "null".
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -56,12 +62,22 @@ class Guard:
                     headers.setdefault(name, value)  # what a user logged is sent with a stricter policy
             await send(message)
 
-        host = _name(Headers(scope=scope).get("host", ""))
-        if self._is_welcome(host):
-            await self._app(scope, receive, guarded_send)
-        else:
-            refusal = f"this viewer does not answer for the host {host!r}; open it as localhost\n"
-            await PlainTextResponse(refusal, 400)(scope, receive, guarded_send)
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, guarded_send)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        headers = Headers(scope=scope)
+        host = _name(headers.get("host", ""))
+        if not self._is_welcome(host):
+            words = f"this viewer does not answer for the host {host!r}; open it as localhost\n"
+            return PlainTextResponse(words, 400)
+        if not _is_own(headers):
+            return PlainTextResponse("another site sent this request, and has no business here\n", 403)
+        if len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) > _LONGEST_URL:
+            return PlainTextResponse(f"an address has {_LONGEST_URL} characters at most\n", 414)
+        if scope["method"] not in _SAFE and headers.get("sec-fetch-site", "same-origin") not in _OWN_SITES:
+            return PlainTextResponse("another site sent this form, and has no business here\n", 403)
+        return None
 
     def _is_welcome(self, host: str) -> bool:
         return host in self._hosts or ("*" in self._hosts and _is_address(host))
@@ -72,6 +88,15 @@ def hosts_of(bound: str) -> frozenset[str]:
     if bound in _ANY_ADDRESS:
         return LOCAL_HOSTS | {"*", socket.gethostname().lower()}
     return LOCAL_HOSTS | {bound.lower()}
+
+
+def _is_own(headers: Headers) -> bool:
+    """Tell whether a request is made by a page of ours, or by no page, as far as its Origin tells."""
+    origin = headers.get("origin")
+    if origin is None:
+        return True
+    scheme, _, place = origin.partition("://")
+    return scheme in ("http", "https") and place.lower() == headers.get("host", "").lower()
 
 
 def _name(header: str) -> str:

@@ -11,16 +11,19 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kohakuboard.annotations import TRASH
 from kohakuboard.errors import RunNotFoundError
 
 from . import fields
 from .asked import Asked
+from .forms import Forms
 from .json_answers import json_answer
 from .listing import Cell, Listing, default_columns, list_runs
 from .pages import Pages
 from .rows import Row
 from .shelf import Shelf
 from .table import Table
+from .views import Views
 
 __all__ = ["Lists", "Offer", "Project"]
 
@@ -49,13 +52,18 @@ class Project:
 class Lists:
     """Answer the requests for home and for tables of runs, as pages and as JSON."""
 
-    def __init__(self, shelf: Shelf, pages: Pages) -> None:
+    def __init__(self, shelf: Shelf, pages: Pages, forms: Forms, views: Views) -> None:
         self._shelf = shelf
         self._pages = pages
+        self._forms = forms
+        self._views = views
 
     def home(self, request: Request) -> Response:
         """Show the projects, what is running now, and the latest runs."""
-        return self._pages.render("home.html", {"root": self._shelf.root, **self._home()})
+        return self._pages.render(
+            "home.html",
+            {"root": self._shelf.root, "has_trash": (self._shelf.root / TRASH).is_dir(), **self._home()},
+        )
 
     def home_json(self, request: Request) -> Response:
         """Tell the same to a script."""
@@ -87,7 +95,11 @@ class Lists:
         chosen = [head.key for head in listing.heads]
         context = {
             "root": self._shelf.root,
+            "has_trash": (self._shelf.root / TRASH).is_dir(),
             "project": project,
+            "folder": folder or "",
+            "views": self._views.all(folder),
+            "token": self._forms.token,
             "place": self._shelf.root / folder if folder else self._shelf.root,
             "path": f"/p/{quote(folder, safe='')}" if folder else "/runs",
             "asked": asked,

@@ -24,8 +24,11 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 _ERROR_TITLES: Final = {
     400: "That request makes no sense",
+    403: "That is not allowed",
     404: "Nothing here",
     405: "Not like that",
+    409: "That cannot be done",
+    413: "That is too much",
     500: "That went wrong",
 }
 

@@ -8,6 +8,7 @@ RunView or a Row, whose parts the reader replaces and does not change.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -121,6 +122,8 @@ class Shelf:
         known, self._known = self._known, {}
         for entry in self._workspace.entries():
             seen, row = known.get(entry.run.path, (None, None))
+            if row is None and not self.is_inside(entry.run.path):
+                continue
             if row is None or seen is not entry:
                 row = row_of(entry.run)
             self._known[entry.run.path] = entry, row
@@ -139,17 +142,26 @@ class Shelf:
     @contextmanager
     def run(self, project: str, run_id: str) -> Iterator[Run]:
         """Lend a run, refreshed, for the length of a with block. Raises RunNotFoundError."""
-        lock, run = self._open(self._path(project, run_id))
+        lock, run = self._open(self.path(project, run_id))
         with lock:
             run.refresh()
             yield run
 
-    def _path(self, project: str, run_id: str) -> Path:
+    def row(self, project: str, run_id: str) -> Row:
+        """Return one run as lists show it. Raises RunNotFoundError."""
+        with self.run(project, run_id) as run:
+            return row_of(run)
+
+    def is_inside(self, path: Path) -> bool:
+        """Tell whether a run is under the root in truth: links may lead anywhere."""
+        return os.path.realpath(path).startswith(f"{os.path.realpath(self.root)}{os.sep}")
+
+    def path(self, project: str, run_id: str) -> Path:
         """Return a run's directory; the project is named by its directory or as the user called it."""
         if not (_is_plain(project) and _is_plain(run_id)) or self._project not in (None, project):
             raise RunNotFoundError(self.root, f"{project}/{run_id}")
         path = self.root / project / run_id
-        if path.is_dir():
+        if path.is_dir() and self.is_inside(path):
             return path
         for row in self.runs(project):
             if row.id == run_id:
