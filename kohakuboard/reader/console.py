@@ -14,6 +14,10 @@ __all__ = ["Console", "ConsoleLine", "read_console"]
 Stream = Literal["stdout", "stderr", "both", "note"]
 STREAMS: Final[dict[bytes, Stream]] = {STDOUT: "stdout", STDERR: "stderr", BOTH: "both", NOTE: "note"}
 
+# Where in a line its stream and its text stand.
+_MARK: Final = 28
+_TEXT: Final = 30
+
 
 class ConsoleLine(NamedTuple):
     """Hold one line that was printed.
@@ -43,6 +47,27 @@ class Console(Sequence[ConsoleLine]):
                 parts.append(line if said is None else said.text)
                 parts.append(b"" if said is not None and said.goes_on else b"\n")
         return b"".join(parts).decode("utf-8", "replace")
+
+    def having(self, *words: str, stream: Stream | None = None, most: int | None = None) -> Console:
+        """Return the lines that hold all of some words, whatever the case of their ASCII letters.
+
+        Args:
+            words: Parts of a text.
+            stream: Only lines of this stream; those of which it is not known belong to either.
+            most: How many lines at most, the last ones; the others are not even looked at.
+        """
+        wanted = [word.lower().encode("utf-8", "surrogatepass") for word in words]
+        marks = b"12|#" if stream is None else {"stdout": b"1|", "stderr": b"2|"}.get(stream, b"#")
+        found: list[bytes] = []
+        for line in reversed(self._lines):
+            if stream is not None and line[_MARK : _MARK + 1] not in marks:
+                continue
+            text = line[_TEXT:].lower() if wanted else b""
+            if all(word in text for word in wanted):
+                found.append(line)
+                if len(found) == most:
+                    break
+        return Console(found[::-1])
 
     def __len__(self) -> int:
         return len(self._lines)

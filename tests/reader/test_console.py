@@ -44,3 +44,13 @@ def test_the_last_lines_of_a_run_are_there_while_it_is_live(tmp_path: Path) -> N
         # What is unfinished follows within a tenth of a second.
         assert "line 99" in [line.text for line in open_run(board.path).console(last=2)]
     assert [line.text for line in open_run(board.path).console(last=2)] == ["line 99", "at the end"]
+
+
+def test_lines_are_found_by_words_and_by_stream_the_last_ones_first(tmp_path: Path) -> None:
+    said = [(b"1", b"Epoch 1"), (b"2", b"epoch 2 warns"), (b"|", b"EPOCH 3"), (b"#", b"epoch note")]
+    (tmp_path / "console.log").write_bytes(b"".join(encode_line(0, mark, text) for mark, text in said))
+    console = read_console(tmp_path)
+    assert [line.text for line in console.having("epoch", "3")] == ["EPOCH 3"]
+    assert [line.text for line in console.having("epoch", most=2)] == ["EPOCH 3", "epoch note"]
+    assert [line.text for line in console.having(stream="stderr")] == ["epoch 2 warns", "EPOCH 3"]
+    assert not console.having("1970")  # their times are not searched

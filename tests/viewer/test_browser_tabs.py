@@ -269,6 +269,30 @@ def test_what_is_printed_appears_at_the_end(open_tab: Callable[..., Page], tmp_p
             expect(newest).to_be_in_viewport()
 
 
+def test_the_output_is_filtered_in_place_and_followed_again(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("console")
+    expect(page.locator(".console li").last).to_be_in_viewport()
+    page.locator(".console").evaluate("box => { box.scrollTop = 0 }")
+    expect(page.locator(".console li").first).to_be_in_viewport()
+    page.get_by_role("button", name="To the end").click()
+    expect(page.locator(".console li").last).to_be_in_viewport()
+    page.get_by_role("link", name="Times").click()
+    expect(page.locator(".console time").first).to_be_hidden()
+    page.get_by_role("link", name="stdout", exact=True).click()
+    expect(page).to_have_url(re.compile("times=0&stream=stdout"))
+
+
+def test_all_steps_of_a_table_are_joined_and_its_cells_shown_large(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("tables")
+    page.get_by_role("link", name="All steps joined").click()
+    expect(page.locator(".found")).to_contain_text("300 rows × 2 columns of 5 tables")
+    page.locator("thead a", has_text="n").click()
+    expect(page.locator("[aria-sort=ascending]")).to_have_count(1)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 301
+
+
 def test_tabs_say_the_same_without_script(open_tab: Callable[..., Page], address: str) -> None:
     page = open_tab("media?step=20", java_script_enabled=False)
     expect(page.locator(".medium img").first).to_be_visible()

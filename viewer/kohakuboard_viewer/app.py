@@ -45,6 +45,7 @@ def create_app(
     """Return the viewer of all runs under a root, or of one project there, answering these hosts only."""
     shelf = Shelf(Path(root), project)
     pages, data, heats, files = Pages(shelf), Data(shelf), Heats(shelf), Files(shelf)
+    downloads = Downloads(shelf)
     forms, views = Forms(), Views(shelf.root)
     lists, changes = Lists(shelf, pages, forms, views), Changes(shelf, pages, forms, views)
     errors = _Errors(pages)
@@ -68,12 +69,13 @@ def create_app(
             Route("/version", data.runs_version),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),
-            Route(f"{_RUN}/artifacts/{{name}}/{{version:int}}/{{path:path}}", Downloads(shelf).artifact),
+            Route(f"{_RUN}/artifacts/{{name}}/{{version:int}}/{{path:path}}", downloads.artifact),
             Route(f"{_RUN}/sparkline.svg", data.sparkline),
             Route(f"{_RUN}/version", data.run_version),
             Route(f"{_RUN}/histograms/map", heats.columns),
             Route(f"{_RUN}/histograms/map.png", heats.picture),
             Route(f"{_RUN}/tensors/slice.png", heats.slice),
+            Route(f"{_RUN}/tables/table.csv", downloads.table),
             Route(f"{_RUN}/files/{{name}}", files.file),
             Route(f"{_RUN}/masks/{{name}}", files.mask),
             Route(f"{_RUN}/thumbnails/{{name}}", files.thumbnail),

@@ -49,6 +49,16 @@ def test_the_two_streams_are_told_apart(client: TestClient, run: Path) -> None:
     assert re.findall(r'<li class="on-(\w+)"', page) == ["stdout", "stderr"]
 
 
+def test_one_stream_is_shown_alone_and_times_are_left_out(client: TestClient, run: Path) -> None:
+    printed(run, "fine")
+    printed(run, "trouble", "more trouble", mark=STDERR)
+    page = client.get("/run/default/talker/console", params={"stream": "stderr", "times": "0"}).text
+    assert shown(page) == ["trouble", "more trouble"]
+    assert '<ol class="console untimed"' in page
+    assert shown(client.get("/run/default/talker/console?stream=stderr&q=MORE").text) == ["more trouble"]
+    assert len(shown(client.get("/run/default/talker/console?stream=nonsense").text)) == 3
+
+
 def test_lines_are_searched(client: TestClient, run: Path) -> None:
     printed(run, "epoch 1 loss", "epoch 2 LOSS", "something else")
     page = client.get("/run/default/talker/console", params={"q": "loss epoch"}).text

@@ -18,5 +18,10 @@ document.addEventListener(
   },
   true,
 )
+document.addEventListener("click", ({ target }) => {
+  if (target.id !== "to-end") return
+  atEnd = true
+  toEnd()
+})
 addEventListener("kobo-patched", toEnd)
 toEnd()

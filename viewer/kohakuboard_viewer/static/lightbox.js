@@ -32,11 +32,11 @@ function show() {
   if (!link.href.endsWith(".tiff")) picture.src = link.href
   else picture.src = `${picture.getAttribute("src").split("?")[0]}?side=2048`
   const frame = document.createElement("div")
-  frame.className = "lightbox-frame"
+  frame.className = link.closest(".paper") ? "lightbox-frame on-paper" : "lightbox-frame"
   frame.append(...copy.childNodes)
   fit(frame, picture)
   stage.replaceChildren(frame)
-  const caption = link.closest("figure")?.querySelector(".caption")?.textContent ?? link.dataset.caption
+  const caption = link.closest("figure")?.querySelector(".caption, .plotted > figcaption")?.textContent ?? link.dataset.caption
   const step = document.querySelector(".step-now")?.textContent
   words.textContent = [caption, name, step && `step ${step.replace(/^Step /, "")}`, `${place + 1} of ${links.length}`].filter(Boolean).join(" · ")
   file.href = link.href

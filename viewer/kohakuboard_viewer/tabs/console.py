@@ -1,4 +1,4 @@
-"""What the run printed: its last lines, in colour, or those with some words."""
+"""What the run printed: its last lines, in colour, or those with some words or of one stream."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from kohakuboard.reader import ConsoleLine, Run
+from kohakuboard.reader import Console, ConsoleLine, Run
 
 from .. import present
 from ..ansi import Pen, paint
@@ -18,7 +18,8 @@ __all__ = ["TAB", "PaintedLine"]
 
 _SHOWN: Final = 500
 _MOST_SHOWN: Final = 10_000
-_SEARCHED: Final = 50_000
+_SEARCHED: Final = 200_000
+_STREAMS: Final = ("stdout", "stderr")
 _LONGEST: Final = 2000
 _FILE: Final = re.compile(r"console(?:\.(\d{1,9}))?\.log(\.live)?")
 
@@ -58,27 +59,39 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
         rank = ranks[0]
     limit = ask.within("last", _SHOWN, 1, _MOST_SHOWN)
     query = ask.words("q")
-    lines, more = _searched(run, rank, query, limit) if query else _tail(run, rank, limit)
+    stream = next((each for each in _STREAMS if each == ask.words("stream")), None)
+    lines, more = _lines(run, rank, query, stream, limit)
     return {
         "query": query,
         "ranks": ranks,
         "rank": rank,
+        "streams": _STREAMS,
+        "stream": stream,
+        "timed": ask.words("times") != "0",
         "lines": _painted(lines),
         "more": min(limit * 4, _MOST_SHOWN) if more and limit < _MOST_SHOWN else None,
         "searched": _SEARCHED,
+        "n_bytes": _size(run, rank),
     }
 
 
-def _tail(run: Run, rank: int, limit: int) -> tuple[list[ConsoleLine], bool]:
-    """Return the last lines, and whether there are more."""
-    lines = run.console(rank, last=limit + 1)
-    return list(lines[-limit:]), len(lines) > limit
+def _lines(
+    run: Run, rank: int, query: str, stream: Literal["stdout", "stderr"] | None, limit: int
+) -> tuple[Console, bool]:
+    """Return the last lines that are asked for, and whether there are more."""
+    if not query and stream is None:
+        lines = run.console(rank, last=limit + 1)
+    else:
+        words = present.split_words(query)
+        lines = run.console(rank, last=_SEARCHED).having(*words, stream=stream, most=limit + 1)
+    return lines[-limit:], len(lines) > limit
 
 
-def _searched(run: Run, rank: int, query: str, limit: int) -> tuple[list[ConsoleLine], bool]:
-    words = present.split_words(query)
-    found = [line for line in run.console(rank, last=_SEARCHED) if present.has_words(words, line.text)]
-    return found[-limit:], len(found) > limit
+def _size(run: Run, rank: int) -> int:
+    try:
+        return (run.path / (f"console.{rank}.log" if rank else "console.log")).stat().st_size
+    except OSError:
+        return 0
 
 
 def _painted(lines: Iterable[ConsoleLine]) -> list[PaintedLine]:

@@ -1,4 +1,4 @@
-"""Tables: the one of a name and step, a page at a time, sorted and searched by the server."""
+"""Tables: the one of a name and step, or of all steps, a page at a time, sorted and searched by the server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kohakuboard.reader import MediaEntry, Run, TableEntry, TablePage
+from kohakuboard.reader import MediaEntry, Run, TableEntry
 
 from .. import present
+from ..joined import MOST_SORTED, JoinedPage, joined_columns, joined_page
 from .base import Ask, Paging, Steps, Tab, chosen_name
 
-__all__ = ["TAB", "Cell"]
+__all__ = ["ALL", "TAB", "Cell", "tables_asked"]
+
+ALL: Final = "all"  # what stands for all steps
 
 _ROWS: Final = 50
 _MOST_PAGES: Final = 10**9
@@ -30,47 +33,74 @@ class Cell:
     media: MediaEntry | None = None
 
 
+def tables_asked(run: Run, ask: Ask) -> tuple[list[TableEntry], bool]:
+    """Return the tables that a URL asks for, and whether those of all steps are."""
+    tables = run.tables()
+    name = chosen_name(ask, list(dict.fromkeys(table.name for table in tables)))
+    of_name = [table for table in tables if table.name == name]
+    if ask.words("step") == ALL:
+        return sorted(of_name, key=lambda table: table.step), True
+    step = Steps.of(ask, (table.step for table in of_name)).chosen
+    several = [table for table in of_name if table.step == step]
+    return several[_nth(ask, several) - 1 :][:1], False
+
+
+def _nth(ask: Ask, several: Sequence[TableEntry]) -> int:
+    return ask.within("nth", len(several), 1, max(len(several), 1))
+
+
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
     tables = run.tables()
     names = list(dict.fromkeys(table.name for table in tables))
     name = chosen_name(ask, names)
     steps = Steps.of(ask, (table.step for table in tables if table.name == name))
     several = [table for table in tables if table.name == name and table.step == steps.chosen]
-    place = ask.within("nth", len(several), 1, max(len(several), 1)) - 1
-    shown = {"names": names, "name": name, "steps": steps, "several": len(several), "nth": place + 1}
-    return {**shown, "query": ask.words("q"), **(_page(several[place], ask) if several else {"table": None})}
+    asked, joined = tables_asked(run, ask)
+    shown = {"names": names, "name": name, "steps": steps, "joined": joined, "query": ask.words("q")}
+    place = {"several": 0 if joined else len(several), "nth": _nth(ask, several)}
+    return {**shown, **place, **(_page(asked, joined, ask) if asked else {"tables": []})}
 
 
-def _page(table: TableEntry, ask: Ask) -> Mapping[str, Any]:
+def _page(tables: Sequence[TableEntry], joined: bool, ask: Ask) -> Mapping[str, Any]:
     """Return the rows that are asked for."""
-    sort = ask.text("sort")
-    sort_by, descending = sort if sort in table.columns else None, ask.words("desc") == "1"
+    columns = joined_columns(tables)
+    names = [name for name, _ in columns]
+    n_rows = sum(table.n_rows for table in tables)
+    sortable = not joined or n_rows <= MOST_SORTED
+    sort_by = ask.text("sort") if ask.text("sort") in names and sortable else None
+    descending, search = ask.words("desc") == "1", ask.words("q") or None
 
-    def read(begin: int) -> TablePage:
-        search = ask.words("q") or None
-        return table.page(begin, _ROWS, sort_by=sort_by, descending=descending, search=search)
+    def read(begin: int) -> JoinedPage:
+        if joined:
+            order = {"sort_by": sort_by, "descending": descending}
+            return joined_page(tables, names, begin, _ROWS, search=search, **order)  # type: ignore[arg-type]
+        page = tables[0].page(begin, _ROWS, sort_by=sort_by, descending=descending, search=search)
+        return JoinedPage(page.rows, [tables[0].step] * len(page.rows), page.numbers, page.n_rows)
 
     wanted = (ask.within("page", 1, 1, _MOST_PAGES) - 1) * _ROWS
     page = read(wanted)
     paging = Paging.of(ask, page.n_rows, _ROWS)
     if paging.begin != wanted:  # beyond the last page, which was not known before
         page = read(paging.begin)
-    columns = list(zip(table.columns, table.kinds, strict=True))
     return {
-        "table": table,
+        "tables": tables,
+        "n_rows": n_rows,
+        "sortable": sortable,
         "columns": columns[:_MOST_COLUMNS],
         "hidden_columns": max(len(columns) - _MOST_COLUMNS, 0),
-        "rows": _cells(page.rows, page.numbers),
+        "rows": _cells(page.rows, page.steps, page.numbers),
         "paging": paging,
         "sort_by": sort_by,
         "descending": descending,
     }
 
 
-def _cells(rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> list[tuple[int, list[Cell]]]:
+def _cells(
+    rows: Sequence[Sequence[Any]], steps: Sequence[int], numbers: Sequence[int]
+) -> list[tuple[int, int, list[Cell]]]:
     return [
-        (number, [_cell(value) for value in row[:_MOST_COLUMNS]])
-        for number, row in zip(numbers, rows, strict=True)
+        (step, number, [_cell(value) for value in row[:_MOST_COLUMNS]])
+        for step, number, row in zip(steps, numbers, rows, strict=True)
     ]
 
 
