@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from kohakuboard.errors import KohakuBoardError, RunBusyError, RunExistsError, SettingError
 
 from .changes import Changes
+from .compare import compare_routes
 from .data import Data
 from .downloads import Downloads
 from .files import Files
@@ -67,6 +68,7 @@ def create_app(
             Route("/views", changes.save_view, methods=["POST"]),
             Route("/views/delete", changes.delete_view, methods=["POST"]),
             Route("/version", data.runs_version),
+            *compare_routes(shelf, pages),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),
             Route(f"{_RUN}/artifacts/{{name}}/{{version:int}}/{{path:path}}", downloads.artifact),

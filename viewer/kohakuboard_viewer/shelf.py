@@ -29,7 +29,8 @@ from .table import Table
 
 __all__ = ["RunView", "Shelf", "view_of"]
 
-_OPEN_RUNS: Final = 32
+# As many as are drawn in one chart. One that has ended holds no file open.
+_OPEN_RUNS: Final = 1024
 _KEPT_TABLES: Final = 16
 
 # To look at 10 000 runs takes a tenth of a second. A page asks every two seconds whether there is anything new, so
