@@ -143,7 +143,7 @@ def path_of(run: Path) -> str:
 
 def chart(page: Page, metric: str) -> Locator:
     """Return a chart, in view and drawn."""
-    found = page.locator(f"kobo-chart[data-metric='{metric}']")
+    found = page.locator(f"kobo-chart[data-key='{metric}']")
     found.scroll_into_view_if_needed()
     expect(found).to_have_attribute("data-state", "ready")
     return found
@@ -204,7 +204,7 @@ def test_charts_are_drawn_when_they_come_into_view(
         drawn = chart(page, metric)
         assert drawn.evaluate(BLUE_PIXELS, [1500, 0, 2 * middle, 30]) > 30
     page.locator("summary", has_text="val").click()
-    expect(page.locator("kobo-chart[data-metric='val/loss']")).to_be_hidden()
+    expect(page.locator("kobo-chart[data-key='val/loss']")).to_be_hidden()
 
 
 def test_a_drag_zooms_all_charts_and_fetches_the_window_exactly(

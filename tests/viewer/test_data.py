@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,7 +85,6 @@ def test_the_smoothed_line_comes_where_it_was_asked_for(series: Callable[..., An
 @pytest.mark.parametrize(
     "query",
     [
-        {"x": "epoch"},
         {"lo": "abc"},
         {"hi": "nan"},
         {"lo": "1e999"},
@@ -91,6 +92,7 @@ def test_the_smoothed_line_comes_where_it_was_asked_for(series: Callable[..., An
         {"width": "1000000"},
         {"smooth": "1"},
         {"smooth": "-0.5"},
+        {"way": "median", "smooth": "0.5"},
     ],
 )
 def test_a_request_that_makes_no_sense_is_told_why(
@@ -99,6 +101,12 @@ def test_a_request_that_makes_no_sense_is_told_why(
     answer = client.get(f"{url_of(run)}/series", params={"metric": "loss", **query})
     assert answer.status_code == 400
     assert next(iter(query)) in answer.json()["error"]
+
+
+def test_an_axis_that_is_no_metric_is_named(client: TestClient, run: Path) -> None:
+    answer = client.get(f"{url_of(run)}/series?metric=loss&x=epoch")
+    assert answer.status_code == 404
+    assert "'epoch'" in answer.json()["error"]
 
 
 @pytest.mark.parametrize(
@@ -154,3 +162,84 @@ def test_a_sparkline_has_the_size_that_was_asked_for(client: TestClient, run: Pa
     svg = client.get(f"{url_of(run)}/sparkline.svg?metric=loss&width=300&height=90").text
     assert svg.startswith("<svg")
     assert 'viewBox="0 0 300 90"' in svg
+
+
+def log_both(offset: float) -> Callable[[Board], None]:
+    def log(board: Board) -> None:
+        for step in range(1000):
+            board.log(step=step, loss=offset + step, acc=-step, epoch=step / 100)
+
+    return log
+
+
+def row(columns: dict[str, Any], name: str, curve: int) -> list[float]:
+    places = len(columns["x_lo"])
+    found: list[float] = columns[name][curve * places : (curve + 1) * places].tolist()
+    return found
+
+
+def test_curves_of_several_runs_and_metrics_come_in_one_answer_on_one_grid(
+    client: TestClient, write_run: WriteRun
+) -> None:
+    paths = [write_run(name, log_both(offset)) for name, offset in (("one", 0.0), ("two", 0.5))]
+    bare = write_run("bare")
+    runs = [f"{path.parent.name}/{path.name}" for path in (*paths, bare)]
+    answer = client.get("/series", params={"run": runs, "metric": ["loss", "acc"], "lo": 10, "hi": 19})
+    columns, header = decode(answer.content)
+    assert columns["x_lo"].tolist() == list(range(9, 21))
+    assert row(columns, "mean", 0) == list(range(9, 21))
+    assert row(columns, "mean", 2) == [step + 0.5 for step in range(9, 21)]
+    assert row(columns, "high", 3) == [-step for step in range(9, 21)]
+    assert [curve["label"] for curve in header["curves"]] == [
+        "one · loss",
+        "one · acc",
+        "two · loss",
+        "two · acc",
+    ]
+    assert header["missing"] == [runs[2]]
+    again = client.get(answer.request.url, headers={"if-none-match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+    columns, header = decode(
+        client.get("/series", params={"run": runs, "metric": "loss", "x": "epoch"}).content
+    )
+    assert (header["axis"], header["x_last"], len(header["curves"])) == ("metric", 9.99, 2)
+    assert (
+        header["curves"][0]["light"] != header["curves"][1]["light"]
+        or header["curves"][0]["dash"] != (header["curves"][1]["dash"])
+    )
+    nowhere = client.get("/series", params={"run": runs[0], "metric": "loss", "x": "loss/never"})
+    assert nowhere.status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["metric=loss", "run=one&metric=loss", "run=a/b&" + "&".join(f"metric={i}" for i in range(1001))]
+)
+def test_a_request_of_no_run_or_of_too_much_is_told_why(client: TestClient, query: str) -> None:
+    answer = client.get(f"/series?{query}")
+    assert answer.status_code == 400
+    assert "run" in answer.json()["error"]
+
+
+EARLIER = """
+import sys
+from kohakuboard import Board
+with Board("one", base_dir=sys.argv[1], capture_output=False) as board:
+    for step in range(10):
+        board.log(step=step, loss=1.0)
+print(board.id)
+"""
+
+
+def test_earlier_attempts_are_curves_of_their_own(client: TestClient, root: Path) -> None:
+    command = [sys.executable, "-c", EARLIER, str(root)]
+    run_id = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    with Board(base_dir=root, run_id=run_id, resume="must", capture_output=False) as board:
+        for step in range(5, 12):
+            board.log(step=step, loss=2.0)
+    url = f"{url_of(board.path)}/series?metric=loss"
+    assert len(decode(client.get(url).content)[1]["curves"]) == 1
+    columns, header = decode(client.get(f"{url}&attempts=1").content)
+    assert [curve["attempt"] for curve in header["curves"]] == [None, 1]
+    assert row(columns, "mean", 0) == [1.0] * 5 + [2.0] * 7
+    assert row(columns, "mean", 1)[:10] == [1.0] * 10

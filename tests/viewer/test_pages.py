@@ -98,7 +98,7 @@ def test_a_run_page_says_all_that_is_known(client: TestClient, write_run: WriteR
     ):
         assert shown in page
     page = client.get(f"{url_of(path)}/charts").text
-    assert re.findall(r'<kobo-chart data-key="[^"]+" data-metric="([^"]+)"', page) == [
+    assert re.findall(r'<kobo-chart data-key="([^"]+)"', page) == [
         "train/loss",
         "val/acc",
         "lr",
@@ -122,7 +122,9 @@ def test_the_filter_of_a_run_page_works_on_metrics_and_on_config(
     assert '<th scope="row">val/acc</th>' not in page
     assert 'title="seed"' not in page
     charts = f"{url_of(path)}/charts"
-    assert re.findall(r'data-metric="([^"]+)"', client.get(charts, params={"q": "LR"}).text) == ["lr"]
+    assert re.findall(r'<kobo-chart data-key="([^"]+)"', client.get(charts, params={"q": "LR"}).text) == [
+        "lr"
+    ]
     assert "No metric matches" in client.get(charts, params={"q": "zzz"}).text
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.reduce import Curve, Reduction, bucket_shift
-from kohakuboard_viewer.smooth import moving_average
+from kohakuboard_viewer.smooth import Smoothing, smoothed
 
 INT64 = np.iinfo(np.int64)
 
@@ -68,8 +68,6 @@ def describe(points: list[tuple[int, float]]) -> dict[str, object]:
     return {
         "x_lo": points[0][0],
         "x_hi": points[-1][0],
-        "first": finite_or_nan(points[0][1]),
-        "last": finite_or_nan(points[-1][1]),
         "low": min(finite, default=math.nan),
         "high": max(finite, default=math.nan),
         "mean": math.fsum(finite) / len(finite) if finite else math.nan,
@@ -78,12 +76,8 @@ def describe(points: list[tuple[int, float]]) -> dict[str, object]:
     }
 
 
-def finite_or_nan(value: float) -> float:
-    return value if math.isfinite(value) else math.nan
-
-
 def as_dicts(reduction: Reduction) -> list[dict[str, object]]:
-    names = ("x_lo", "x_hi", "first", "last", "low", "high", "mean", "count", "nonfinite")
+    names = ("x_lo", "x_hi", "low", "high", "mean", "count", "nonfinite")
     columns = [getattr(reduction, name).tolist() for name in names]
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
@@ -160,7 +154,7 @@ def test_a_spike_of_one_point_in_a_million_is_in_every_window_around_it() -> Non
 
 def test_points_of_one_step_stay_in_log_order() -> None:
     reduction = Curve(np.array([5, 1, 5, 5]), np.array([1.0, 9, 2, 3])).reduce(5, 5, 10)
-    assert reduction.first.tolist() == [9, 1, 2, 3]
+    assert reduction.mean.tolist() == [9, 1, 2, 3]
 
 
 def test_equal_values_have_their_value_as_mean() -> None:
@@ -178,8 +172,8 @@ def test_a_sum_that_overflows_still_has_a_mean() -> None:
 def test_smoothing_is_done_on_every_point_and_then_reduced(buckets: int) -> None:
     y = np.random.default_rng(3).normal(size=4096)
     y[7] = math.nan
-    reduction = Curve(np.arange(4096), y).reduce(0, 4095, buckets, smooth=0.9)
-    averages = moving_average(y, 0.9)
+    reduction = Curve(np.arange(4096), y).reduce(0, 4095, buckets, smooth=Smoothing("ema", 0.9))
+    averages = smoothed(np.arange(4096), y, Smoothing("ema", 0.9))
     assert reduction.smooth is not None
     expected = [
         np.nanmean(part) if len(part) > 1 else part[0]
@@ -191,5 +185,5 @@ def test_smoothing_is_done_on_every_point_and_then_reduced(buckets: int) -> None
 def test_a_curve_keeps_the_last_two_smoothings_only() -> None:
     curve = Curve(np.arange(100_000), np.ones(100_000))
     for weight in (0.1, 0.2, 0.3, 0.4):
-        curve.reduce(0, 99_999, 100, smooth=weight)
+        curve.reduce(0, 99_999, 100, smooth=Smoothing("ema", weight))
     assert curve.nbytes < 5 * 100_000 * 8

@@ -2,91 +2,103 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final, NamedTuple
 
 from kohakuboard.errors import MetricNotFoundError
-from kohakuboard.reader import Metric, Run, Series
+from kohakuboard.reader import Metric, Run
 
+from .axes import Axis, placed
 from .reduce import Curve
 
-__all__ = ["AXES", "Axis", "Curves", "curve_state"]
+__all__ = ["Curves", "Line", "curve_state", "summary_of"]
 
-Axis = Literal["step", "index", "relative", "wall"]
-AXES: Final[tuple[Axis, ...]] = get_args(Axis)
-
-_LIMIT_BYTES: Final = 512 * 1024 * 1024
+_MB: Final = 1024 * 1024
+_LEAST_BYTES, _MOST_BYTES = 512 * _MB, 2048 * _MB
 
 
-_Key = tuple[Path, str, "str | None"]
+class Line(NamedTuple):
+    """Name what a curve is of: a metric of a run, or a sample of the machine `host`; of one attempt, or as shown."""
 
-
-class _Kept(NamedTuple):
-    state: str
-    series: Series
-    by_axis: dict[Axis, Curve]
-
-    @property
-    def nbytes(self) -> int:
-        return sum(array.nbytes for array in self.series) + sum(
-            curve.nbytes for curve in list(self.by_axis.values())
-        )
+    run: Path
+    metric: str
+    host: str | None = None
+    attempt: int | None = None
 
 
 class Curves:
-    """Turn a metric of a run into a Curve against an axis; the last used are kept, up to `limit_bytes`."""
+    """Turn lines into curves against an axis; the last used are kept, up to `limit_bytes`.
 
-    def __init__(self, limit_bytes: int = _LIMIT_BYTES) -> None:
-        self._limit_bytes = limit_bytes
+    100 curves of 1M points take 0.9 GB. By default the limit is a quarter of the memory, from 0.5 to 2 GB.
+    """
+
+    def __init__(self, limit_bytes: int | None = None) -> None:
+        self._limit_bytes = _quarter_of_memory() if limit_bytes is None else limit_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
-        self._sizes: dict[_Key, int] = {}
+        self._kept: OrderedDict[tuple[Line, Axis], tuple[str, Curve]] = OrderedDict()
+        self._sizes: dict[tuple[Line, Axis], int] = {}
+        self._total = 0
 
-    def curve(self, run: Run, metric: str, axis: Axis, host: str | None = None) -> Curve:
-        """Return the curve of a metric as the run now has it; the caller holds the run's lock.
+    def kept(self, line: Line, axis: Axis, state: str) -> Curve | None:
+        """Return a curve that is kept as of a state, None when there is none."""
+        known = self._kept.get((line, axis))
+        if known is None or known[0] != state:
+            return None
+        self._keep((line, axis), *known)
+        return known[1]
 
-        x counts steps, points in log order, µs since the run began, or µs since 1970. Raises
-        MetricNotFoundError. Of samples of a machine, those of `host`, by default of the first.
+    def curve(self, run: Run, line: Line, axis: Axis) -> Curve | None:
+        """Return the curve of a line as the run now has it, None when no point has a place on the axis.
+
+        The caller holds the run's lock. Raises MetricNotFoundError.
         """
-        state = curve_state(run, metric, host)
-        kept = self._kept.get((run.path, metric, host))
-        if kept is None or kept.state != state:
-            kept = _Kept(state, run.series(metric, host=host), {})
-        if (curve := kept.by_axis.get(axis)) is None:
-            curve = kept.by_axis[axis] = Curve(_positions(kept.series, axis, run), kept.series.value)
-        self._keep((run.path, metric, host), kept)
+        state = curve_state(run, line, axis)
+        if (kept := self.kept(line, axis, state)) is not None:
+            return kept
+        series = run.series(line.metric, host=line.host, attempt=line.attempt)
+        x, values = placed(run, series, axis, line.host)
+        if not len(x):
+            return None
+        curve = Curve(x, values)
+        self._keep((line, axis), state, curve)
         return curve
 
-    def _keep(self, key: _Key, kept: _Kept) -> None:
-        """Put a metric last in the queue of those to let go of, and let go of what is too much."""
+    def _keep(self, key: tuple[Line, Axis], state: str, curve: Curve) -> None:
+        """Put a curve last in the queue of those to let go of, and let go of what is too much."""
         with self._lock:
-            self._kept[key] = kept
+            self._kept[key] = state, curve
             self._kept.move_to_end(key)
-            self._sizes[key] = kept.nbytes
-            total = sum(self._sizes.values())
-            while total > self._limit_bytes and len(self._kept) > 1:
+            self._total += curve.nbytes - self._sizes.get(key, 0)
+            self._sizes[key] = curve.nbytes
+            while self._total > self._limit_bytes and len(self._kept) > 1:
                 oldest, _ = self._kept.popitem(last=False)
-                total -= self._sizes.pop(oldest)
+                self._total -= self._sizes.pop(oldest)
 
 
-def curve_state(run: Run, metric: str, host: str | None = None) -> str:
-    """Return a word that is another whenever the metric has other points. Raises MetricNotFoundError."""
-    sampled = run.system_metrics(host)
-    known: Metric | None = sampled.get(metric) if host else run.metrics.get(metric) or sampled.get(metric)
+def curve_state(run: Run, line: Line, axis: Axis) -> str:
+    """Return a word that is another whenever the line has other points. Raises MetricNotFoundError."""
+    known = [summary_of(run, line.metric, line.host)]
+    if axis.of_metric:
+        known.append(summary_of(run, axis.name, line.host))
+    return " ".join(f"{metric.count}-{metric.last_time_us}" for metric in known)
+
+
+def summary_of(run: Run, metric: str, host: str | None = None) -> Metric:
+    """Return what is known of a metric, or of a series of samples. Raises MetricNotFoundError."""
+    known = None if host else run.metrics.get(metric)
+    if known is None:
+        known = run.system_metrics(host).get(metric)
     if known is None:
         raise MetricNotFoundError(run.id, metric, run.metrics)
-    return f"{known.count}-{known.last_time_us}"
+    return known
 
 
-def _positions(series: Series, axis: Axis, run: Run) -> npt.NDArray[np.int64]:
-    if axis == "step":
-        return series.step
-    if axis == "index":
-        return np.arange(len(series.step))
-    times = series.time.astype("datetime64[us]").astype(np.int64)
-    return times if axis == "wall" else times - round(run.started.timestamp() * 1e6)
+def _quarter_of_memory() -> int:
+    try:
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # no such question on this system
+        return _LEAST_BYTES
+    return min(max(memory // 4, _LEAST_BYTES), _MOST_BYTES)

@@ -1,66 +1,44 @@
 """What pages fetch after they are there: windows of curves, sparklines, and whether anything is new.
 
-    /run/{project}/{run}/series?metric=&x=&lo=&hi=&width=&smooth=&host=     columns (see columns.py) with ETag
-    /run/{project}/{run}/sparkline.svg?metric=&width=&height=&host=         an image
+    /series?run=&metric=&…                                            columns (see columns.py) with ETag
+    /series.csv?…                                                     all points of the window
+    /series.svg?…&log=&low=&high=                                     the chart as a picture
+    /run/{project}/{run}/series?metric=&…                             these three of one run
+    /run/{project}/{run}/sparkline.svg?metric=&width=&height=&host=   an image
     /run/{project}/{run}/version?tab=                                 {"version", "status", "live"} with ETag
     /version?project=                                                 the same for a list of runs
 
-`x` is step, index, relative or wall; `lo` and `hi` are in its unit (times in seconds) and default to the
-curve's ends; `width` is how many buckets are wanted, one for each pixel; `smooth` is the weight of the moving
-average, 0 for none. Columns of a window: x_lo, x_hi, first, last, low, high, mean, count, nonfinite, and
-smooth where it was asked for.
+What can be asked of a series is said in wanted.py. All curves of an answer share one grid of B places: the columns
+x_lo and x_hi have length B; low, high, mean, count, nonfinite, and smooth where it was asked for, hold C curves one
+behind the other, C × B. The header has "curves", what there is to say of each, the window, the ends of all curves, and
+"missing": the runs that have not logged what was asked for.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from . import columns
 from .answers import digest_of, etag_of, fresh, is_known, not_modified
-from .curves import AXES, Axis, Curves, curve_state
-from .reduce import Curve, Reduction
+from .axes import plain_axis
+from .chart import Chart, csv_rows
+from .curves import Curves, Line, curve_state
+from .grid import Grid
+from .lines import Lines, find_lines
+from .picture import picture
 from .shelf import Shelf
 from .sparkline import sparkline
 from .tabs import tab_of
+from .wanted import Wanted, real, wanted_of, whole_between
 
 __all__ = ["Data"]
-
-_WIDEST: Final = 8192
-_US_PER_S: Final = 1_000_000
-_INT64: Final = np.iinfo(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """Hold what is asked of a series; `lo` and `hi` in the axis' unit, None for the curve's own ends."""
-
-    metric: str
-    axis: Axis
-    lo: float | None
-    hi: float | None
-    width: int
-    smooth: float
-    host: str | None
-
-    @property
-    def unit(self) -> int:
-        """Return how many of a curve's whole numbers make one of the axis."""
-        return _US_PER_S if self.axis in ("relative", "wall") else 1
-
-    def ends(self, curve: Curve) -> tuple[int, int]:
-        """Return the window in the curve's whole numbers."""
-        lo = int(curve.x[0]) if self.lo is None else _whole(math.ceil(self.lo * self.unit))
-        hi = int(curve.x[-1]) if self.hi is None else _whole(math.floor(self.hi * self.unit))
-        return lo, max(lo, hi)
 
 
 class Data:
@@ -71,31 +49,56 @@ class Data:
         self._curves = Curves()
 
     def series(self, request: Request) -> Response:
-        """Send one window of one metric."""
-        window = _read_window(request.query_params)
-        with self._shelf.run(**request.path_params) as run:
-            etag = etag_of(curve_state(run, window.metric, window.host), str(request.query_params))
-            if is_known(request, etag):
-                return not_modified(etag)
-            curve = self._curves.curve(run, window.metric, window.axis, window.host)
-            reduction = curve.reduce(*window.ends(curve), window.width, smooth=window.smooth)
-            state = {"version": run.version, "live": run.status == "running"}
-        header = {"metric": window.metric, "x": window.axis, **_extent(curve, window), **state}
-        body = columns.encode(_columns(reduction, window.unit), header)
+        """Send one window of one metric or more, of one run or more."""
+        wanted = wanted_of(request)
+        lines = find_lines(self._shelf, wanted)
+        etag = lines.etag(str(request.query_params))
+        if is_known(request, etag):
+            return not_modified(etag)
+        chart = self._chart(wanted, lines)
+        grid = chart.reduced(wanted.width, wanted.smooth)
+        body = columns.encode(_columns(grid, lines.axis.unit), {**chart.words(), "live": lines.live})
         return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
+
+    def csv(self, request: Request) -> Response:
+        """Send all points of a window as text: run, metric, x and value, nan where it is not finite."""
+        wanted = wanted_of(request)
+        chart = self._chart(wanted, find_lines(self._shelf, wanted))
+        headers = {"Content-Disposition": 'attachment; filename="curves.csv"'}
+        return StreamingResponse(csv_rows(chart), media_type="text/csv; charset=utf-8", headers=headers)
+
+    def svg(self, request: Request) -> Response:
+        """Send a chart as a picture."""
+        wanted, query = wanted_of(request), request.query_params
+        lines = find_lines(self._shelf, wanted)
+        etag = lines.etag(str(query))
+        if is_known(request, etag):
+            return not_modified(etag)
+        chart = self._chart(wanted, lines)
+        low, high, log = real(query, "low"), real(query, "high"), query.get("log", "") not in ("", "0")
+        scene = chart.scene(wanted.smooth, low=low, high=high, log=log)
+        return Response(picture(scene), media_type="image/svg+xml", headers=fresh(etag))
+
+    def _chart(self, wanted: Wanted, lines: Lines) -> Chart:
+        drawn = lines.drawn(self._shelf, self._curves)
+        if not drawn:
+            words = f"{', '.join(wanted.metrics)} and {wanted.x!r} were never logged by one call: choose another x axis"
+            raise HTTPException(404, words)
+        return Chart.of(drawn, lines.axis, wanted.lo, wanted.hi, lines.missing)
 
     def sparkline(self, request: Request) -> Response:
         """Send a small picture of one metric against its steps."""
-        metric = request.query_params.get("metric", "")
-        width = _whole_between(request.query_params, "width", 120, 16, 2000)
-        height = _whole_between(request.query_params, "height", 28, 8, 1000)
-        host = request.query_params.get("host")
+        query, axis = request.query_params, plain_axis("step")
+        width = whole_between(query, "width", 120, 16, 2000)
+        height = whole_between(query, "height", 28, 8, 1000)
         with self._shelf.run(**request.path_params) as run:
-            etag = etag_of(curve_state(run, metric, host), str(request.query_params))
+            line = Line(run.path, query.get("metric", ""), query.get("host"))
+            etag = etag_of(curve_state(run, line, axis), str(query))
             if is_known(request, etag):
                 return not_modified(etag)
-            curve = self._curves.curve(run, metric, "step", host)
-            reduction = curve.reduce(int(curve.x[0]), int(curve.x[-1]), width // 2)
+            curve = self._curves.curve(run, line, axis)
+            assert curve is not None  # every point has a step
+            reduction = curve.reduce(curve.first, curve.last, width // 2)
         return Response(sparkline(reduction, width, height), media_type="image/svg+xml", headers=fresh(etag))
 
     def run_version(self, request: Request) -> Response:
@@ -112,73 +115,17 @@ class Data:
         return _versioned(request, {"version": version, "status": "", "live": True})
 
 
-def _read_window(query: Mapping[str, str]) -> _Window:
-    axis = query.get("x", "step")
-    for known in AXES:
-        if axis == known:
-            break
-    else:
-        raise HTTPException(400, f"x is one of {', '.join(AXES)}, not {axis!r}")
-    smooth = _real(query, "smooth") or 0.0
-    if not 0 <= smooth < 1:
-        raise HTTPException(400, f"smooth is at least 0 and less than 1, not {smooth!r}")
-    return _Window(
-        metric=query.get("metric", ""),
-        axis=known,
-        lo=_real(query, "lo"),
-        hi=_real(query, "hi"),
-        width=_whole_between(query, "width", 1000, 1, _WIDEST),
-        smooth=smooth,
-        host=query.get("host"),
-    )
-
-
-def _real(query: Mapping[str, str], name: str) -> float | None:
-    text = query.get(name, "")
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise HTTPException(400, f"{name} is a number, not {text!r}")
-    return value
-
-
-def _whole_between(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    value = _real(query, name)
-    if value is None:
-        return default
-    if not least <= value <= most:
-        raise HTTPException(400, f"{name} is from {least} to {most}, not {value:g}")
-    return int(value)
-
-
-def _whole(value: int) -> int:
-    return min(max(value, _INT64.min), _INT64.max)
-
-
-def _extent(curve: Curve, window: _Window) -> dict[str, Any]:
-    """Return the ends of the curve and of the window, in the axis' unit."""
-    lo, hi = window.ends(curve)
-    ends = {"x_first": int(curve.x[0]), "x_last": int(curve.x[-1]), "lo": lo, "hi": hi}
-    return {"points": len(curve), **{name: end / window.unit for name, end in ends.items()}}
-
-
-def _columns(reduction: Reduction, unit: int) -> dict[str, npt.NDArray[Any]]:
+def _columns(grid: Grid, unit: float) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {
-        "x_lo": reduction.x_lo / unit,
-        "x_hi": reduction.x_hi / unit,
-        "first": reduction.first,
-        "last": reduction.last,
-        "low": reduction.low,
-        "high": reduction.high,
-        "mean": reduction.mean,
-        "count": reduction.count.astype(np.int32),
-        "nonfinite": reduction.nonfinite.astype(np.int32),
+        "x_lo": grid.x_lo / unit,
+        "x_hi": grid.x_hi / unit,
+        "low": grid.low.reshape(-1),
+        "high": grid.high.reshape(-1),
+        "mean": grid.mean.reshape(-1),
+        "count": grid.count.reshape(-1).astype(np.int32),
+        "nonfinite": grid.nonfinite.reshape(-1).astype(np.int32),
     }
-    return found if reduction.smooth is None else {**found, "smooth": reduction.smooth}
+    return found if grid.smooth is None else {**found, "smooth": grid.smooth.reshape(-1)}
 
 
 def _versioned(request: Request, state: Mapping[str, Any]) -> Response:

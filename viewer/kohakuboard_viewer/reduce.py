@@ -16,12 +16,13 @@ A value that is not finite is counted, and is no extreme and no part of a mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .smooth import moving_average
+from .positions import positions_of
+from .smooth import Smoothing, smoothed
 
 __all__ = ["Curve", "Reduction", "bucket_shift"]
 
@@ -39,14 +40,21 @@ class Reduction:
 
     x_lo: Ints
     x_hi: Ints
-    first: Floats
-    last: Floats
     low: Floats
     high: Floats
     mean: Floats
     smooth: Floats | None
     count: Ints
     nonfinite: Ints
+
+
+class _Cut(NamedTuple):
+    """Say which points to reduce, and to what: to buckets 2^shift wide, or to a bucket for each point."""
+
+    begin: int
+    end: int
+    shift: int | None
+    of_level: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,41 +86,70 @@ class Curve:
         if len(x) > 1 and not bool(np.all(x[1:] >= x[:-1])):
             order = np.argsort(x, kind="stable")
             x, values = x[order], values[order]
-        self.x = x
+        self._at = positions_of(x)
         self._bad = np.flatnonzero(~np.isfinite(values))
         self._values = values
         if len(self._bad):
             self._values = values.copy()
             self._values[self._bad] = np.nan
         self._levels: dict[int, _Buckets] = {}
-        self._smoothings: dict[float, Floats] = {}
+        self._smoothings: dict[Smoothing, Curve] = {}
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self._at)
+
+    @property
+    def x(self) -> Ints:
+        """Return all positions, rising."""
+        return self._at[:]
+
+    @property
+    def values(self) -> Floats:
+        """Return all values by their position, NaN where they are not finite."""
+        return self._values
+
+    @property
+    def first(self) -> int:
+        """Return the lowest position."""
+        return self._at[0]
+
+    @property
+    def last(self) -> int:
+        """Return the highest position."""
+        return self._at[len(self) - 1]
 
     @property
     def nbytes(self) -> int:
         """Return how much memory the curve and what it keeps take, in bytes."""
-        arrays = [self.x, self._values, self._bad, *list(self._smoothings.values())]
-        levels = list(self._levels.values())
-        return sum(array.nbytes for array in arrays) + sum(level.nbytes for level in levels)
+        kept = [self._at, self._values, self._bad, *list(self._levels.values())]
+        smooth = [curve._values.nbytes for curve in list(self._smoothings.values())]
+        return sum(each.nbytes for each in kept) + sum(smooth)
 
-    def reduce(self, lo: int, hi: int, buckets: int, *, smooth: float = 0.0) -> Reduction:
+    def between(self, lo: int, hi: int) -> tuple[Ints, Floats]:
+        """Return the points of the window lo ≤ x ≤ hi as they are, rising in x."""
+        which = slice(self._at.at_least(lo), self._at.beyond(hi))
+        return self._at[which], self._values[which]
+
+    def reduce(
+        self, lo: int, hi: int, buckets: int, *, smooth: Smoothing | None = None, shared: bool = False
+    ) -> Reduction:
         """Return the window lo ≤ x ≤ hi, and the bucket before and after it for the line to leave by.
 
-        Windows of at most `buckets` points come back as they are, one point a bucket; larger ones as
-        `buckets` to 2 × `buckets` of equal width, of which only those that hold points are returned. `smooth`
-        is the weight of the moving average, 0 for none.
+        Windows of at most `buckets` points come back as they are, one point a bucket, but not on a grid that is
+        `shared` with other curves; larger ones as `buckets` to 2 × `buckets` of equal width, of which only those
+        that hold points are returned.
         """
-        first, stop = int(np.searchsorted(self.x, lo, "left")), int(np.searchsorted(self.x, hi, "right"))
-        if stop - first <= buckets:
-            bounds = np.arange(max(first - 1, 0), min(stop + 1, len(self)) + 1)
-            return self._describe(self._fold(bounds), smooth)
+        cut = self._cut(lo, hi, buckets, shared)
+        averages = self._smoothed(smooth)._gathered(cut) if smooth else None
+        return self._describe(self._gathered(cut), averages)
+
+    def _cut(self, lo: int, hi: int, buckets: int, shared: bool) -> _Cut:
+        first, stop = self._at.at_least(lo), self._at.beyond(hi)
+        if first >= stop or (stop - first <= buckets and not shared):
+            return _Cut(max(first - 1, 0), min(stop + 1, len(self)), None)
         shift = bucket_shift(lo, hi, buckets)
         begin, end = self._whole_buckets(first, stop, shift)
-        if end - begin > _POINTS_PER_BUCKET * buckets:
-            return self._describe(self._level(shift).between(begin, end), smooth)
-        return self._describe(self._fold(self._borders(begin, end, shift)), smooth)
+        return _Cut(begin, end, shift, end - begin > _POINTS_PER_BUCKET * buckets)
 
     def _whole_buckets(self, first: int, stop: int, shift: int) -> tuple[int, int]:
         """Widen a range of points to whole buckets, and by one more bucket on each side."""
@@ -125,19 +162,26 @@ class Curve:
         return begin, end
 
     def _bucket_begin(self, index: int, shift: int) -> int:
-        return int(np.searchsorted(self.x, int(self.x[index]) >> shift << shift, "left"))
+        return self._at.at_least(self._at[index] >> shift << shift)
 
     def _bucket_end(self, index: int, shift: int) -> int:
         # The last x of the bucket and not the first of the next, which may be beyond int64.
-        return int(np.searchsorted(self.x, ((int(self.x[index]) >> shift) + 1 << shift) - 1, "right"))
+        return self._at.beyond(((self._at[index] >> shift) + 1 << shift) - 1)
+
+    def _gathered(self, cut: _Cut) -> _Buckets:
+        if cut.shift is None:
+            return self._fold(np.arange(cut.begin, cut.end + 1))
+        if cut.of_level:
+            return self._level(cut.shift).between(cut.begin, cut.end)
+        return self._fold(self._borders(cut.begin, cut.end, cut.shift))
 
     def _borders(self, begin: int, end: int, shift: int) -> Ints:
-        numbers = self.x[begin:end] >> shift
+        numbers = self._at[begin:end] >> shift
         return np.concatenate(([begin], begin + 1 + np.flatnonzero(numbers[1:] != numbers[:-1]), [end]))
 
     def _fold(self, bounds: Ints) -> _Buckets:
         """Reduce points to buckets; none of them may be empty."""
-        points, starts = self._values[: bounds[-1]], bounds[:-1]
+        points, starts = self._values[bounds[0] : bounds[-1]], bounds[:-1] - bounds[0]
         return _Buckets(
             bounds,
             np.fmin.reduceat(points, starts),
@@ -157,7 +201,7 @@ class Curve:
         return level
 
     def _coarsen(self, level: _Buckets, shift: int) -> _Buckets:
-        numbers = self.x[level.bounds[:-1]] >> shift
+        numbers = self._at[level.bounds[:-1]] >> shift
         starts = np.concatenate(([0], 1 + np.flatnonzero(numbers[1:] != numbers[:-1])))
         return _Buckets(
             np.append(level.bounds[starts], len(self)),
@@ -166,34 +210,34 @@ class Curve:
             _totals(level.total, starts),
         )
 
-    def _describe(self, buckets: _Buckets, smooth: float) -> Reduction:
+    def _describe(self, buckets: _Buckets, averages: _Buckets | None) -> Reduction:
         starts, ends = buckets.bounds[:-1], buckets.bounds[1:] - 1
         count = np.diff(buckets.bounds)
-        nonfinite = np.diff(np.searchsorted(self._bad, buckets.bounds))
+        nonfinite = (
+            np.diff(np.searchsorted(self._bad, buckets.bounds)) if len(self._bad) else np.zeros_like(count)
+        )
         finite = count - nonfinite
-        averages = self._smoothed_means(buckets.bounds, finite, smooth) if smooth else None
         return Reduction(
-            x_lo=self.x[starts],
-            x_hi=self.x[ends],
-            first=self._values[starts],
-            last=self._values[ends],
+            x_lo=self._at[starts],
+            x_hi=self._at[ends],
             low=buckets.low,
             high=buckets.high,
             # Rounding and overflow of the sum must not put the mean outside of what it is the mean of.
             mean=np.clip(_ratio(buckets.total, finite), buckets.low, buckets.high),
-            smooth=averages,
+            smooth=_ratio(averages.total, finite) if averages else None,
             count=count,
             nonfinite=nonfinite,
         )
 
-    def _smoothed_means(self, bounds: Ints, finite: Ints, weight: float) -> Floats:
-        smoothed = self._smoothings.get(weight)
-        if smoothed is None:
-            smoothed = _without_nan(moving_average(self._values, weight))
+    def _smoothed(self, smooth: Smoothing) -> Curve:
+        """Return the curve of the averages at all points; the last few are kept."""
+        found = self._smoothings.get(smooth)
+        if found is None:
+            found = Curve(self.x, smoothed(self.x, self._values, smooth))
             for oldest in list(self._smoothings)[: 1 - _KEPT_SMOOTHINGS]:
                 self._smoothings.pop(oldest, None)
-            self._smoothings[weight] = smoothed
-        return _ratio(_totals(smoothed[: bounds[-1]], bounds[:-1]), finite)
+            self._smoothings[smooth] = found
+        return found
 
 
 def bucket_shift(lo: int, hi: int, buckets: int) -> int:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .reduce import Reduction
 
-__all__ = ["sparkline"]
+__all__ = ["path_of", "sparkline"]
 
 _LINE: Final = "#4a87c9"
 _MARGIN: Final = 2.0
@@ -37,9 +37,9 @@ def _marks(curve: Reduction, shown: npt.NDArray[np.int64], width: int, height: i
     last = (
         f'<circle cx="{x[-1]:.1f}" cy="{_scaled(mean, *edges, bottom, top)[-1]:.1f}" r="1.8" fill="{_LINE}"/>'
     )
-    line = _path(x, _scaled(mean, *edges, bottom, top))
+    line = path_of(x, _scaled(mean, *edges, bottom, top))
     upper, lower = _scaled(high, *edges, bottom, top), _scaled(low, *edges, bottom, top)
-    band = _path(np.append(x, x[::-1]), np.append(upper, lower[::-1]))
+    band = path_of(np.append(x, x[::-1]), np.append(upper, lower[::-1]))
     return (
         f'<path d="{band}Z" fill="{_LINE}" fill-opacity=".25" stroke="{_LINE}" stroke-opacity=".35"/>'
         f'<path d="{line}" stroke="{_LINE}" stroke-width="1.4" stroke-linejoin="round"/>{last}'
@@ -66,5 +66,6 @@ def _scaled(
     return begin + (end - begin) * share
 
 
-def _path(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
+def path_of(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
+    """Return the path through some points."""
     return "M" + "L".join(f"{i:.1f},{j:.1f}" for i, j in zip(x.tolist(), y.tolist(), strict=True))

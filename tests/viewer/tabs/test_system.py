@@ -38,8 +38,8 @@ def test_samples_are_curves_on_a_tab_of_their_own(client: TestClient, run: Path,
     names = list(open_run(run).system_metrics())
     assert names
     page = client.get(f"{url}/system").text
-    assert set(re.findall(r'data-metric="([^"]+)"', page)) == set(names)
-    assert 'data-metric="system' not in client.get(f"{url}/charts").text
+    assert set(re.findall(r'<kobo-chart data-key="([^"]+)"', page)) == set(names)
+    assert '<kobo-chart data-key="system' not in client.get(f"{url}/charts").text
     (host,) = open_run(run).hosts
     for query in ({}, {"host": host}):
         answer = client.get(f"{url}/series", params={"metric": names[0], **query})

@@ -1,9 +1,12 @@
-// <kobo-chart data-metric data-src>: the curve of one metric, fetched at the resolution of the screen and only once
-// it is in view, drawn by plot.js.
+// <kobo-chart data-src>: the curves that a URL of /series names, fetched at the resolution of the screen and only once
+// they are in view, drawn by plot.js. data-last and data-detail are said while the cursor is elsewhere.
 
 import { decode } from "./columns.js"
 import { number, position } from "./format.js"
-import { Plot } from "./plot.js"
+import { Legend } from "./legend.js"
+import { fullScreen, menuOf } from "./menu.js"
+import { shades } from "./paint.js"
+import { Plot, rounded } from "./plot.js"
 import { view } from "./view.js"
 
 // Ahead of scrolling, so that curves are there when they come into view.
@@ -12,14 +15,17 @@ const AHEAD = "400px"
 const DENSITY = 0.7
 
 class KoboChart extends HTMLElement {
-  static observedAttributes = ["data-last", "data-detail"]
+  static observedAttributes = ["data-last", "data-detail", "data-src"]
 
   #plot = null
+  #legend = null
   #drawn = null // what is drawn: { header, columns }
   #request = new AbortController()
   #stale = true
   #inView = false
-  #width = 0
+  #size = ""
+  #watch
+  #resize
 
   connectedCallback() {
     this.#watch = new IntersectionObserver((entries) => this.#seen(entries.at(-1).isIntersecting), { rootMargin: AHEAD })
@@ -29,6 +35,7 @@ class KoboChart extends HTMLElement {
     view.addEventListener("change", this.#refetch)
     addEventListener("kobo-version", this.#refetch)
     addEventListener("kobo-theme", this.#redraw)
+    this.addEventListener("keydown", this.#key)
   }
 
   disconnectedCallback() {
@@ -38,21 +45,31 @@ class KoboChart extends HTMLElement {
     view.removeEventListener("change", this.#refetch)
     removeEventListener("kobo-version", this.#refetch)
     removeEventListener("kobo-theme", this.#redraw)
+    this.removeEventListener("keydown", this.#key)
     this.#clear()
     this.#stale = true
   }
 
-  attributeChangedCallback() {
+  attributeChangedCallback(name, before, now) {
+    if (name === "data-src") return before !== null && before !== now && this.#refetch()
     if (this.uplot?.cursor.idx == null) this.#sayLast()
   }
 
-  /** Return the uPlot that draws the curve, undefined until there is one. */
+  /** Return the uPlot that draws the curves, undefined until there is one. */
   get uplot() {
     return this.#plot?.uplot
   }
 
-  #watch
-  #resize
+  /** Return the address of what is drawn, in another form: csv or svg; without one as columns. */
+  address(form = "") {
+    const url = new URL(this.dataset.src, location.href)
+    url.pathname += form && `.${form}`
+    for (const [name, value] of Object.entries(view.query)) url.searchParams.set(name, value)
+    const { log, low, high } = view
+    if (form === "svg") for (const [name, value] of Object.entries({ low, high, log: log || null })) if (value !== null) url.searchParams.set(name, Number(value))
+    if (!form) url.searchParams.set("width", Math.max(Math.round(this.#place.clientWidth * DENSITY), 16))
+    return url
+  }
 
   get #place() {
     return this.querySelector(".plot")
@@ -70,14 +87,16 @@ class KoboChart extends HTMLElement {
 
   #seen(inView) {
     this.#inView = inView
+    if (inView && !this.querySelector(".chart-menu")) this.querySelector(".chart-head").append(menuOf(this))
     if (inView && this.#stale) this.#load()
   }
 
   #resized() {
-    const width = this.#place.clientWidth
-    if (width === 0 || width === this.#width) return
-    this.#width = width
-    this.uplot?.setSize({ width, height: this.uplot.height })
+    const { clientWidth: width, clientHeight: height } = this.#place
+    const size = `${width} ${height}`
+    if (width === 0 || size === this.#size) return
+    this.#size = size
+    this.uplot?.setSize({ width, height })
     this.#refetch()
   }
 
@@ -88,7 +107,7 @@ class KoboChart extends HTMLElement {
     const { signal } = this.#request
     this.dataset.state = "loading"
     try {
-      const response = await fetch(this.#address(), { signal, cache: "no-cache", headers: { Accept: "application/json" } })
+      const response = await fetch(this.address(), { signal, cache: "no-cache", headers: { Accept: "application/json" } })
       if (!response.ok) throw new Error((await response.json()).error)
       const found = decode(await response.arrayBuffer())
       if (signal.aborted) return
@@ -101,51 +120,52 @@ class KoboChart extends HTMLElement {
     }
   }
 
-  get #buckets() {
-    return Math.max(Math.round(this.#place.clientWidth * DENSITY), 16)
-  }
-
-  #address() {
-    const query = new URLSearchParams({ metric: this.dataset.metric, x: view.x, width: this.#buckets })
-    if (view.smooth) query.set("smooth", view.smooth)
-    if (view.zoomed) {
-      query.set("lo", view.lo)
-      query.set("hi", view.hi)
-    }
-    return `${this.dataset.src}${this.dataset.src.includes("?") ? "&" : "?"}${query}`
-  }
-
   #draw(found) {
     this.#drawn = found
     if (this.#plot?.fits(found, view.log)) {
       this.#plot.update(found)
+      if (this.uplot.cursor.idx == null) this.#sayLast()
       return
     }
     this.#clear()
     this.#plot = new Plot(this.#place, found, {
-      axis: found.header.x,
-      log: view.log,
+      view,
       zoom: (lo, hi) => view.set({ lo, hi }),
       point: (bucket) => (bucket === null ? this.#sayLast() : this.#sayBucket(bucket)),
     })
+    const { curves } = found.header
+    if (curves.length > 1) {
+      const smoothed = Boolean(found.columns.smooth)
+      const focus = (i) => this.uplot.setSeries(i === null ? null : 1 + i + (smoothed ? curves.length : 0), { focus: true })
+      this.#legend = new Legend(curves, shades(curves, this), focus)
+      this.append(this.#legend.list)
+    }
+    this.#sayLast()
   }
 
   #clear() {
     this.uplot?.destroy()
     this.#plot = null
+    this.#legend?.list.remove()
+    this.#legend = null
     this.#place.replaceChildren()
   }
 
   #sayLast() {
-    this.#say(this.dataset.last, this.dataset.detail)
+    this.#say(this.dataset.last ?? "", this.dataset.detail ?? "")
+    this.#legend?.say(this.#drawn.header.curves.map(() => null))
   }
 
   #sayBucket(i) {
     const { header, columns } = this.#drawn
-    const { x_lo, x_hi, low, high, mean, count, nonfinite, smooth } = columns
-    const from = position(x_lo[i], header.x)
-    const where = x_lo[i] === x_hi[i] ? from : `${from} – ${position(x_hi[i], header.x).replace(/^step |^index /, "")}`
-    const range = count[i] > 1 ? ` · ${number(low[i])} … ${number(high[i])}` : ""
+    const { x_lo, x_hi, low, high, mean, nonfinite, smooth } = columns
+    const from = position(x_lo[i], header)
+    const where = x_lo[i] === x_hi[i] ? from : `${from} – ${position(x_hi[i], header).replace(/^step |^index /, "")}`
+    if (this.#legend) {
+      this.#legend.say(header.curves.map((_, curve) => (smooth ?? mean)[curve * x_lo.length + i]))
+      return this.#say("", where)
+    }
+    const range = low[i] < high[i] ? ` · ${number(low[i])} … ${number(high[i])}` : ""
     const bad = nonfinite[i] ? ` · ${number(nonfinite[i])} not finite` : ""
     const raw = smooth ? ` · raw ${number(mean[i])}` : ""
     this.#say(number(smooth ? smooth[i] : mean[i]), where + raw + range + bad)
@@ -154,6 +174,33 @@ class KoboChart extends HTMLElement {
   #say(value, detail) {
     this.querySelector("output").textContent = value
     this.querySelector(".detail").textContent = detail
+  }
+
+  /** Move the window by a share of its width, or make it as many times as wide. */
+  #move(share, times) {
+    const { lo, hi, x_first, x_last, axis } = this.#drawn.header
+    const [middle, half] = [(lo + hi) / 2 + share * (hi - lo), ((hi - lo) / 2) * times]
+    const wanted = [middle - half, middle + half]
+    if (times > 1 && wanted[0] <= x_first && wanted[1] >= x_last) return view.set({ lo: null, hi: null })
+    const over = Math.max(x_first - wanted[0], 0) || Math.min(x_last - wanted[1], 0)
+    const ends = rounded(wanted[0] + over, wanted[1] + over, axis === "step" || axis === "index")
+    if (ends[0] < ends[1]) view.set({ lo: Math.max(ends[0], x_first), hi: Math.min(ends[1], x_last) })
+  }
+
+  #key = (event) => {
+    if (event.target !== this.#place || !this.#plot || event.ctrlKey || event.metaKey || event.altKey) return
+    const { left, top } = this.uplot.cursor
+    const act = {
+      ArrowLeft: () => (event.shiftKey ? this.uplot.setCursor({ left: left - 4, top }) : this.#move(-0.2, 1)),
+      ArrowRight: () => (event.shiftKey ? this.uplot.setCursor({ left: left + 4, top }) : this.#move(0.2, 1)),
+      ArrowUp: () => this.#move(0, 0.5),
+      ArrowDown: () => this.#move(0, 2),
+      Home: () => view.set({ lo: null, hi: null }),
+      f: () => fullScreen(this),
+    }[event.key]
+    if (!act) return
+    event.preventDefault()
+    act()
   }
 
   #fail(error) {

@@ -2,22 +2,34 @@
 
 import { view } from "./view.js"
 
+const AXES = ["step", "index", "relative", "wall"]
 const form = document.getElementById("view")
-const { x, smooth, log, reset } = form.elements
-const weight = form.querySelector("output")
+const { x, metric, smooth, way, low, high, reset } = form.elements
+const weight = form.querySelector(".weight")
+const more = form.querySelector("summary")
 
 function show() {
-  x.value = view.x
+  x.value = AXES.includes(view.x) ? view.x : ""
+  if (document.activeElement !== metric) metric.value = AXES.includes(view.x) ? "" : view.x
+  more.textContent = AXES.includes(view.x) ? "More" : `By ${view.x}`
   smooth.value = view.smooth
-  weight.textContent = view.smooth ? view.smooth.toFixed(2) : "off"
-  log.checked = view.log
+  way.value = view.way
+  weight.textContent = view.smooth ? String(Number(view.smooth.toFixed(4))) : "off"
+  for (const name of ["log", "clip", "attempts"]) if (form.elements[name]) form.elements[name].checked = view[name]
+  if (document.activeElement !== low) low.value = view.low ?? ""
+  if (document.activeElement !== high) high.value = view.high ?? ""
   reset.disabled = !view.zoomed
 }
 
-form.addEventListener("input", (event) => {
-  if (event.target.name === "x") view.set({ x: event.target.value })
-  if (event.target === smooth) view.set({ smooth: Number(smooth.value) })
-  if (event.target === log) view.set({ log: log.checked })
+form.addEventListener("input", ({ target }) => {
+  if (target === smooth) view.set({ smooth: Number(smooth.value) })
+  if (target.type === "radio") view.set({ x: target.value })
+  if (target.type === "checkbox") view.set({ [target.name]: target.checked })
+})
+form.addEventListener("change", ({ target }) => {
+  if (target === metric) view.set({ x: metric.value || "step" })
+  if (target === way) view.set({ way: way.value })
+  if (target === low || target === high) view.set({ [target.name]: target.value === "" ? null : Number(target.value) })
 })
 form.addEventListener("submit", (event) => event.preventDefault())
 reset.addEventListener("click", () => view.set({ lo: null, hi: null }))

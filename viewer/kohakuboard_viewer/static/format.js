@@ -13,10 +13,11 @@ export function number(value) {
   return size < 1e4 ? String(Number(value.toPrecision(5))) : grouped(value.toFixed(0))
 }
 
-/** Return the position of a point on an axis. */
-export function position(value, axis) {
+/** Return the position of a point on an axis; `x` is its name. */
+export function position(value, { axis, x }) {
   if (axis === "wall") return `${day(value)} ${clock(value, 1)}`
   if (axis === "relative") return span(value)
+  if (axis === "metric") return `${x} ${number(value)}`
   return `${axis} ${grouped(Math.round(value))}`
 }
 
@@ -31,6 +32,7 @@ export function valueTicks(values, step) {
 export function positionTicks(values, axis, step) {
   if (axis === "relative") return values.map(span)
   if (axis === "wall") return wallTicks(values, step)
+  if (axis === "metric") return valueTicks(values, step)
   const [unit, letter] = step >= 1e6 ? [1e6, "M"] : step >= 1e3 ? [1e3, "k"] : [1, ""]
   return values.map((value) => (Number.isInteger(value) ? (value === 0 ? "0" : grouped(value / unit) + letter) : ""))
 }

@@ -1,89 +1,96 @@
-// Draw one window of a curve with uPlot: the mean line over the band from lowest to highest, so that a spike of one
-// point is as high here as it was, however many points share its pixel.
+// Draw one window of some curves with uPlot: a mean line each over the band from lowest to highest, so that a spike of
+// one point is as high here as it was, however many points share its pixel.
 
 import { TIME_STEPS, positionTicks, valueTicks } from "./format.js"
+import { drawBands, drawLeaving, drawNonfinite, palette, shades } from "./paint.js"
 
-const HEIGHT = 210
 const LEAST_DRAG = 6 // pixels; less is a click
 const FONT = "11px system-ui, sans-serif"
+const OUTLIERS = 0.02 // of the buckets at either end
 
 /**
- * Draws windows of one curve into an element. `axis` is step, index, relative or wall; `zoom(lo, hi)` is called when
- * a range was dragged, and with nulls to show all; `point(bucket)` when the cursor is at a bucket, and with null when
- * it left.
+ * Draws windows of curves into an element. `view` has log, clip, low and high; `zoom(lo, hi)` is called when a range
+ * was dragged, and with nulls to show all; `point(bucket)` when the cursor is at a bucket, and with null when it left.
  */
 export class Plot {
   #found
-  #curve
-  #colours
+  #looks
 
-  constructor(place, found, { axis, log, zoom, point }) {
-    this.axis = axis
-    this.log = log
-    this.smoothed = Boolean(found.columns.smooth)
+  constructor(place, found, { view, zoom, point }) {
+    this.axis = found.header.axis
+    this.log = view.log
+    this.labels = labelsOf(found)
     this.#found = found
-    this.#curve = lines(found.columns, log)
-    this.#colours = palette(place)
-    this.uplot = new uPlot(this.#options(place, zoom, point), this.#curve.data, place)
+    this.#looks = shades(found.header.curves, place)
+    this.view = view
+    this.uplot = new uPlot(this.#options(place, zoom, point), lines(found, this.log), place)
   }
 
   /** Tell whether another window would be drawn by the same axes and lines. */
-  fits({ header, columns }, log) {
-    return this.axis === header.x && this.log === log && this.smoothed === Boolean(columns.smooth)
+  fits(found, log) {
+    return this.axis === found.header.axis && this.log === log && this.labels === labelsOf(found)
   }
 
   /** Draw another window; a drag in progress and the cursor stay. */
   update(found) {
     this.#found = found
-    this.#curve = lines(found.columns, this.log)
-    this.uplot.setData(this.#curve.data)
+    this.uplot.setData(lines(found, this.log))
   }
 
   #options(place, zoom, point) {
     const time = this.axis === "relative" || this.axis === "wall"
-    const bucket = (index) => (index == null ? null : this.#curve.bucket(index))
+    const whole = this.axis === "step" || this.axis === "index"
+    const colours = palette(place)
+    const drawn = () => ({ ...this.#found, log: this.log, looks: this.#looks, colours })
     return {
       width: Math.max(place.clientWidth, 60),
-      height: HEIGHT,
+      height: Math.max(place.clientHeight, 60),
       padding: [10, 10, 0, 0],
       legend: { show: false },
+      focus: { alpha: 0.25 },
       scales: {
         x: { time: false, range: () => xRange(this.#found.header) },
-        y: { distr: this.log ? 3 : 1, range: () => yRange(this.#found, this.log) },
+        y: { distr: this.log ? 3 : 1, range: () => yRange(this.#found, this.view) },
       },
       series: [{}, ...this.#lineStyles()],
-      axes: [this.#xAxis(time), this.#yAxis()],
+      axes: [this.#xAxis(time, colours), this.#yAxis(colours)],
       cursor: {
         y: false,
-        points: { size: 7 },
+        points: { size: 7, show: this.#looks.length === 1 },
         drag: { x: true, y: false, setScale: false },
         bind: { dblclick: () => () => zoom(null, null) },
         // Only the crosshair is shared; a shared drag would zoom each chart by its own pixels.
         sync: { key: `kobo-${this.axis}`, scales: ["x", null], filters: { pub: isMovement, sub: isMovement } },
       },
       hooks: {
-        drawAxes: [(plot) => drawBand(plot, this.#found.columns, this.log, this.#colours)],
-        draw: [(plot) => drawNonfinite(plot, this.#found.columns, this.#colours)],
-        setCursor: [(plot) => point(bucket(plot.cursor.idx))],
-        setSelect: [(plot) => selected(plot, time, zoom)],
+        drawAxes: [(plot) => drawBands(plot, drawn())],
+        draw: [(plot) => drawNonfinite(plot, drawn()), (plot) => drawLeaving(plot, drawn())],
+        setCursor: [(plot) => point(plot.cursor.idx ?? null)],
+        setSelect: [(plot) => selected(plot, whole, zoom)],
         ready: [(plot) => passTouches(plot.over)],
       },
     }
   }
 
   #lineStyles() {
-    const { line, faint } = this.#colours
-    const raw = this.smoothed ? faint : line
+    const smoothed = Boolean(this.#found.columns.smooth)
+    const many = this.#looks.length > 8
+    const raw = this.#looks.map(({ line, faint, dash }) => {
+      const stroke = smoothed ? faint : line
+      const width = smoothed || many ? 1 : 1.5
+      return { stroke, width, dash: smoothed ? [] : dash, spanGaps: true, points: { size: 4, fill: stroke, stroke } }
+    })
+    if (!smoothed) return raw
     return [
-      { stroke: raw, width: this.smoothed ? 1 : 1.5, spanGaps: true, points: { size: 4, fill: raw, stroke: raw } },
-      { stroke: line, width: 1.8, spanGaps: true, show: this.smoothed, points: { show: false } },
+      ...raw,
+      ...this.#looks.map(({ line, dash }) => ({ stroke: line, width: many ? 1.2 : 1.8, dash, spanGaps: true, points: { show: false } })),
     ]
   }
 
-  #xAxis(time) {
+  #xAxis(time, colours) {
     const wall = this.axis === "wall"
     return {
-      ...axisStyle(this.#colours),
+      ...axisStyle(colours),
       size: wall ? 40 : 26,
       space: wall ? 74 : 60,
       incrs: time ? TIME_STEPS : undefined,
@@ -91,9 +98,9 @@ export class Plot {
     }
   }
 
-  #yAxis() {
+  #yAxis(colours) {
     return {
-      ...axisStyle(this.#colours),
+      ...axisStyle(colours),
       space: 34,
       size: (plot, labels) => 14 + Math.max(0, ...(labels ?? []).map((label) => label?.length ?? 0)) * 6.6,
       values: (plot, ticks, index, space, step) => valueTicks(ticks, step),
@@ -101,115 +108,94 @@ export class Plot {
   }
 }
 
+function labelsOf({ header, columns }) {
+  return JSON.stringify([Boolean(columns.smooth), header.curves.map(({ label, light }) => [label, light])])
+}
+
 function isMovement(type) {
   return type === "mousemove" || type === "mouseleave"
 }
 
-/** Return uPlot's data, and which bucket each of its points is. Nulls, since uPlot loses a line that begins with NaN. */
-function lines({ x_lo, x_hi, first, last, mean, count, smooth }, log) {
+/** Return uPlot's data. Nulls, since uPlot loses a line that begins with NaN. */
+function lines({ header, columns: { x_lo, x_hi, mean, smooth } }, log) {
+  const places = x_lo.length
   const shown = (value) => (Number.isFinite(value) && (!log || value > 0) ? value : null)
   const x = Array.from(x_lo, (lo, i) => (lo + x_hi[i]) / 2)
-  const raw = Array.from(mean, shown)
-  const smoothed = smooth ? Array.from(smooth, shown) : raw.map(() => null)
-  const end = count.length - 1
   // A bucket of many points is drawn at its middle; the line itself begins and ends where the points do.
-  const ahead = end >= 0 && count[0] > 1 ? 1 : 0
-  if (ahead) {
-    x.unshift(x_lo[0])
-    raw.unshift(shown(first[0]))
-    smoothed.unshift(smoothed[0])
-  }
-  if (end >= 0 && count[end] > 1) {
-    x.push(x_hi[end])
-    raw.push(shown(last[end]))
-    smoothed.push(smoothed.at(-1))
-  }
-  return { data: [x, raw, smoothed], bucket: (i) => Math.min(Math.max(i - ahead, 0), end) }
+  if (places > 1) [x[0], x[places - 1]] = [x_lo[0], x_hi[places - 1]]
+  const rows = (column) => header.curves.map((_, i) => Array.from(column.subarray(i * places, (i + 1) * places), shown))
+  return [x, ...rows(mean), ...(smooth ? rows(smooth) : [])]
 }
 
 function xRange({ lo, hi }) {
   return hi > lo ? [lo, hi] : [lo - 0.5, hi + 0.5]
 }
 
-/** Return the range of the extremes in the window, with some air. */
-function yRange({ header, columns }, log) {
-  let [low, high] = [Infinity, -Infinity]
-  for (let i = 0; i < columns.low.length; i += 1) {
-    if (columns.x_hi[i] < header.lo || columns.x_lo[i] > header.hi) continue
-    if (columns.high[i] > high) high = columns.high[i]
-    const least = log && columns.low[i] <= 0 ? columns.mean[i] : columns.low[i]
-    if (least < low && (!log || least > 0)) low = least
-  }
-  if (low > high) return log ? [1, 10] : [0, 1]
+/** Return the range that was set, else that of the extremes in the window, with some air. */
+function yRange({ header, columns }, { log, clip, low: set, high: top }) {
+  const [low, high] = (clip ? usual : extremes)(header, columns, log)
+  const found = low > high ? (log ? [1, 10] : [0, 1]) : airy(low, high, log)
+  const range = [set !== null && (!log || set > 0) ? set : found[0], top !== null && (!log || top > 0) ? top : found[1]]
+  return range[0] < range[1] ? range : found
+}
+
+function airy(low, high, log) {
   if (log) return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.05, high * (high / low) ** 0.05]
   const air = high > low ? high * 0.06 - low * 0.06 : Math.abs(high) * 0.1 || 1
   return [low - air, high + air]
+}
+
+function extremes(header, columns, log) {
+  let [low, high] = [Infinity, -Infinity]
+  eachInWindow(header, columns, log, (least, most) => {
+    if (most > high) high = most
+    if (least < low) low = least
+  })
+  return [low, high]
+}
+
+/** Return the range without what few buckets reach and what is far from all others. */
+function usual(header, columns, log) {
+  const [lows, highs] = [[], []]
+  eachInWindow(header, columns, log, (least, most) => {
+    lows.push(least)
+    highs.push(most)
+  })
+  if (!lows.length) return [Infinity, -Infinity]
+  const [low, high] = [Float64Array.from(lows).sort(), Float64Array.from(highs).sort()]
+  const at = (values, share) => values[Math.floor(share * (values.length - 1))]
+  const [bottom, top] = [at(low, OUTLIERS), at(high, 1 - OUTLIERS)]
+  const air = (top - bottom) / 2
+  return [Math.max(low[0], log ? bottom / 10 : bottom - air), Math.min(high.at(-1), log ? top * 10 : top + air)]
+}
+
+function eachInWindow({ lo, hi }, { x_lo, x_hi, low, high, mean }, log, take) {
+  const places = x_lo.length
+  for (let i = 0; i < low.length; i += 1) {
+    const place = i % places
+    if (x_hi[place] < lo || x_lo[place] > hi) continue
+    const least = log && low[i] <= 0 ? mean[i] : low[i]
+    if (high[i] >= least && (!log || least > 0)) take(least, high[i])
+  }
 }
 
 function axisStyle({ label, grid }) {
   return { stroke: label, font: FONT, gap: 5, grid: { stroke: grid, width: 1 }, ticks: { show: false } }
 }
 
-/** Fill from the lowest to the highest of each bucket, where one holds more than a point. */
-function drawBand(plot, { x_lo, x_hi, low, high, count, smooth }, log, colours) {
-  if (!count.some((n) => n > 1)) return
-  const { ctx } = plot
-  const upper = []
-  const lower = []
-  for (let i = 0; i < count.length; i += 1) {
-    if (Number.isNaN(high[i]) || (log && high[i] <= 0)) continue
-    const x = plot.valToPos((x_lo[i] + x_hi[i]) / 2, "x", true)
-    upper.push([x, plot.valToPos(high[i], "y", true)])
-    lower.push([x, log && low[i] <= 0 ? plot.bbox.top + plot.bbox.height : plot.valToPos(low[i], "y", true)])
-  }
-  ctx.save()
-  clipToPlot(plot)
-  ctx.beginPath()
-  for (const [x, y] of [...upper, ...lower.reverse()]) ctx.lineTo(x, y)
-  ctx.closePath()
-  ctx.fillStyle = ctx.strokeStyle = smooth ? colours.bandFaint : colours.band
-  ctx.lineWidth = devicePixelRatio
-  ctx.lineJoin = "bevel"
-  ctx.fill()
-  ctx.stroke()
-  ctx.restore()
-}
-
-/** Mark on the x axis where values were NaN or infinite. */
-function drawNonfinite(plot, { x_lo, x_hi, nonfinite }, { danger }) {
-  const { ctx, bbox } = plot
-  const size = 4 * devicePixelRatio
-  const floor = bbox.top + bbox.height
-  ctx.save()
-  clipToPlot(plot)
-  ctx.fillStyle = danger
-  for (let i = 0; i < nonfinite.length; i += 1) {
-    if (!nonfinite[i]) continue
-    const x = plot.valToPos((x_lo[i] + x_hi[i]) / 2, "x", true)
-    ctx.beginPath()
-    ctx.moveTo(x - size, floor)
-    ctx.lineTo(x, floor - size * 1.6)
-    ctx.lineTo(x + size, floor)
-    ctx.fill()
-  }
-  ctx.restore()
-}
-
-function clipToPlot({ ctx, bbox }) {
-  ctx.beginPath()
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height)
-  ctx.clip()
-}
-
-function selected(plot, time, zoom) {
+function selected(plot, whole, zoom) {
   const { left, width } = plot.select
   if (width < LEAST_DRAG) return
   const [lo, hi] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")]
   plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-  // Digits beyond a pixel's worth would only make the URL long.
-  const grain = time ? 10 ** Math.max(Math.floor(Math.log10(hi - lo)) - 3, -6) : 1
-  const rounded = [Math.floor(lo / grain), Math.ceil(hi / grain)].map((n) => Number((n * grain).toFixed(6)))
-  zoom(...rounded)
+  zoom(...rounded(lo, hi, whole))
+}
+
+/** Return a window without the digits beyond a pixel's worth, which would only make the URL long. */
+export function rounded(lo, hi, whole) {
+  const digits = Math.floor(Math.log10(hi - lo)) - 3
+  const grain = whole ? Math.max(10 ** digits, 1) : 10 ** digits
+  return [Math.floor(lo / grain), Math.ceil(hi / grain)].map((n) => Number((n * grain).toPrecision(15)))
 }
 
 /** Let one finger do what the mouse does; up and down it scrolls the page (touch-action in the style sheet). */
@@ -223,20 +209,5 @@ function passTouches(over) {
       // uPlot passes over moves of 0, which is what an event that a script makes is by default.
       target.dispatchEvent(new MouseEvent(mouse, { clientX, clientY, movementX: 1, buttons: 1, bubbles: true }))
     })
-  }
-}
-
-/** Return the colours of the page as they are now. */
-function palette(element) {
-  const style = getComputedStyle(element)
-  const colour = (name) => style.getPropertyValue(name).trim()
-  return {
-    line: colour("--line"),
-    faint: colour("--line-faint"),
-    band: colour("--band"),
-    bandFaint: colour("--band-faint"),
-    grid: colour("--grid"),
-    label: colour("--muted"),
-    danger: colour("--danger"),
   }
 }

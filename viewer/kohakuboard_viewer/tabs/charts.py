@@ -1,33 +1,74 @@
-"""Curves: a chart for each metric, by namespace."""
+"""Curves: a chart for each metric, by namespace, and over them those that were pinned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
 
 from kohakuboard.reader import Metric, Run
 
 from .. import present
-from .base import Ask, Tab
+from ..patterns import PatternError, matching
+from .base import Ask, Paging, Tab
 
-__all__ = ["TAB", "sections"]
+__all__ = ["TAB", "axes", "found", "pinned", "sections"]
+
+# What others are looked at against. Any other metric may be typed.
+_AXIS: Final = re.compile(r"(^|[/_.\- ])(epoch|step|iter|token|sample|batch|time|flops)", re.IGNORECASE)
+_MOST_AXES: Final = 50
+_CHARTS_PER_PAGE: Final = 500
+_MOST_PINNED: Final = 50
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
-    query = ask.words("q")
-    words = present.split_words(query)
-    metrics = [metric for name, metric in run.metrics.items() if present.has_words(words, name)]
-    return {"query": query, "metrics": metrics, "sections": sections(metrics)}
+    metrics, complaint = found(run.metrics, ask.words("q"))
+    paging = Paging.of(ask, len(metrics), _CHARTS_PER_PAGE)
+    return {
+        "query": ask.words("q"),
+        "complaint": complaint,
+        "metrics": metrics,
+        "paging": paging,
+        "sections": sections(metrics[paging.begin : paging.end]),
+        "totals": {name: len(members) for name, members in sections(metrics).items()},
+        "pinned": pinned(ask.text("pin"), run.metrics),
+        "axes": axes(run.metrics),
+    }
+
+
+def found(metrics: Mapping[str, Metric], query: str) -> tuple[list[Metric], str | None]:
+    """Return the metrics that a query asks for, by namespace, and what is wrong with it, None if nothing is."""
+    try:
+        chosen = [metrics[name] for name in matching(metrics, query)]
+    except PatternError as exc:
+        return [], str(exc)
+    return [metric for members in sections(chosen).values() for metric in members], None
 
 
 def sections(metrics: Sequence[Metric]) -> dict[str, list[Metric]]:
     """Group metrics by namespace, in order of first appearance, and those without one, such as lr and epoch, last."""
-    found: dict[str, list[Metric]] = {}
+    grouped: dict[str, list[Metric]] = {}
     for metric in metrics:
-        found.setdefault(present.namespace(metric.name), []).append(metric)
-    if general := found.pop("", None):
-        found[""] = general
-    return found
+        grouped.setdefault(present.namespace(metric.name), []).append(metric)
+    if general := grouped.pop("", None):
+        grouped[""] = general
+    return grouped
+
+
+def pinned(text: str, known: Iterable[str]) -> list[list[str]]:
+    """Return the metrics of each pinned chart: charts are parted by ";", and their metrics by ",", %-encoded."""
+    names = set(known)
+    charts = [
+        [unquote(name) for name in chart.split(",")] for chart in text.split(";")[:_MOST_PINNED] if chart
+    ]
+    known_only = [[name for name in dict.fromkeys(chart[:_MOST_PINNED]) if name in names] for chart in charts]
+    return [chart for chart in known_only if chart]
+
+
+def axes(names: Iterable[str]) -> list[str]:
+    """Return the names of metrics that are likely x axes."""
+    return [name for name in names if _AXIS.search(name)][:_MOST_AXES]
 
 
 TAB = Tab("charts", "Charts", lambda run: len(run.metrics), _show, version=lambda run: run.version)

@@ -1,0 +1,73 @@
+"""What curves are drawn against: steps, the order of logging, times, or another metric of the run.
+
+A curve's x is whole numbers (see reduce.py), whose unit an axis knows: 1 for steps and indices, µs for times. Values of
+a metric become multiples of a power of two that is 2^-61 of the largest: a float64 of that size, and those down to
+1/256 of it, come back as they were; as the unit of a growing metric gets coarser, buckets keep their places.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kohakuboard.reader import Metric, Run, Series
+
+__all__ = ["PLAIN_AXES", "Axis", "axis_of_metric", "placed", "plain_axis"]
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+PLAIN_AXES: Final = ("step", "index", "relative", "wall")
+_DIGITS: Final = 61
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """Name an axis, one of PLAIN_AXES or a metric, and say how many of its whole numbers make one of what is shown."""
+
+    name: str
+    unit: float
+    of_metric: bool = False
+
+
+def plain_axis(name: str) -> Axis:
+    """Return one of PLAIN_AXES."""
+    return Axis(name, 1e6 if name in ("relative", "wall") else 1.0)
+
+
+def axis_of_metric(name: str, known: Iterable[Metric]) -> Axis:
+    """Return the axis of a metric, given the summary of it in each run that is to be drawn against it."""
+    ends = [abs(end) for metric in known for end in (metric.min, metric.max) if end is not None]
+    largest = max((end for end in ends if math.isfinite(end)), default=0.0)
+    _, exponent = math.frexp(largest)
+    return Axis(name, math.ldexp(1.0, min(_DIGITS - exponent, 1000)), of_metric=True)
+
+
+def placed(run: Run, series: Series, axis: Axis, host: str | None) -> tuple[Ints, Floats]:
+    """Return x and values of the points of a series that have a place on an axis, in log order."""
+    if axis.of_metric:
+        return _joined(series, run.series(axis.name, host=host), axis.unit)
+    if axis.name == "step":
+        return series.step, series.value
+    if axis.name == "index":
+        return np.arange(len(series.step)), series.value
+    times = series.time.astype("datetime64[us]").astype(np.int64)
+    return times if axis.name == "wall" else times - round(run.started.timestamp() * 1e6), series.value
+
+
+def _joined(series: Series, other: Series, unit: float) -> tuple[Ints, Floats]:
+    """Put values to those of another metric that the same calls logged; what is not finite is no place."""
+    if np.array_equal(series.seq, other.seq):
+        x, values = other.value, series.value
+    else:
+        _, mine, others = np.intersect1d(series.seq, other.seq, assume_unique=True, return_indices=True)
+        order = np.argsort(mine)
+        x, values = other.value[others[order]], series.value[mine[order]]
+    known = np.isfinite(x)
+    x, values = (x, values) if known.all() else (x[known], values[known])
+    return np.clip(np.rint(x * unit), -(2.0**62), 2.0**62).astype(np.int64), values

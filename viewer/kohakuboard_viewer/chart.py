@@ -1,0 +1,114 @@
+"""One window of some curves, as it is sent: to be drawn by script, as a picture, or as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from .axes import Axis
+from .grid import Grid, laid_over
+from .lines import Drawn
+from .picture import Scene
+from .reduce import bucket_shift
+from .smooth import Smoothing
+
+__all__ = ["Chart", "csv_rows"]
+
+# More cells would not be seen, and take long to send.
+_MOST_CELLS: Final = 1_000_000
+_PICTURE_BUCKETS: Final = 500
+_ROWS: Final = 20_000
+_INT64: Final = np.iinfo(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Hold curves, and a window in the whole numbers of their axis."""
+
+    drawn: Sequence[Drawn]
+    axis: Axis
+    lo: int
+    hi: int
+    missing: Sequence[str] = ()
+
+    @classmethod
+    def of(
+        cls,
+        drawn: Sequence[Drawn],
+        axis: Axis,
+        lo: float | None,
+        hi: float | None,
+        missing: Sequence[str] = (),
+    ) -> Chart:
+        """Return the window from lo to hi in the axis' unit; where None is given, to the end of what there is."""
+        first, last = min(each.curve.first for each in drawn), max(each.curve.last for each in drawn)
+        begin = first if lo is None else _whole(lo * axis.unit, math.ceil)
+        end = last if hi is None else _whole(hi * axis.unit, math.floor)
+        return cls(drawn, axis, begin, max(begin, end), missing)
+
+    def reduced(self, width: int, smooth: Smoothing | None) -> Grid:
+        """Return the curves at about `width` places."""
+        buckets = min(width, max(_MOST_CELLS // len(self.drawn), 16))
+        shared = len(self.drawn) > 1
+        parts = [
+            each.curve.reduce(self.lo, self.hi, buckets, smooth=smooth, shared=shared) for each in self.drawn
+        ]
+        return laid_over(parts, bucket_shift(self.lo, self.hi, buckets))
+
+    def words(self) -> dict[str, Any]:
+        """Return what there is to say of the curves and the window."""
+        curves = [each.curve for each in self.drawn]
+        ends = {
+            "lo": self.lo,
+            "hi": self.hi,
+            "x_first": min(curve.first for curve in curves),
+            "x_last": max(curve.last for curve in curves),
+        }
+        return {
+            "x": self.axis.name,
+            "axis": "metric" if self.axis.of_metric else self.axis.name,
+            **{name: end / self.axis.unit for name, end in ends.items()},
+            "points": sum(len(curve) for curve in curves),
+            "curves": [each.words for each in self.drawn],
+            "missing": self.missing,
+        }
+
+    def scene(self, smooth: Smoothing | None, **scale: Any) -> Scene:
+        """Return the chart as it is drawn as a picture; `scale` is what a Scene knows of y."""
+        grid, unit = self.reduced(_PICTURE_BUCKETS, smooth), self.axis.unit
+        words = [each.words for each in self.drawn]
+        title = ", ".join(dict.fromkeys(str(each["metric"]) for each in words))
+        x = (grid.x_lo / unit + grid.x_hi / unit) / 2
+        return Scene(title, self.axis.name, words, x, (self.lo / unit, self.hi / unit), grid, **scale)
+
+
+def csv_rows(chart: Chart) -> Iterator[str]:
+    """Yield the points of a chart as CSV, many lines at a time."""
+    yield _lines([["run", "metric", "attempt", chart.axis.name, "value"]])
+    for curve, words in chart.drawn:
+        x, values = curve.between(chart.lo, chart.hi)
+        own = [words["run"], words["metric"], words["attempt"] or ""]
+        for begin in range(0, len(x), _ROWS):
+            part = slice(begin, begin + _ROWS)
+            places = (x[part] if chart.axis.unit == 1 else x[part] / chart.axis.unit).tolist()
+            yield _lines(
+                [[*own, place, value] for place, value in zip(places, values[part].tolist(), strict=True)]
+            )
+
+
+def _lines(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerows(rows)
+    return text.getvalue()
+
+
+def _whole(value: float, rounded: Callable[[float], int]) -> int:
+    if math.isinf(value):
+        return int(_INT64.max if value > 0 else _INT64.min)
+    return min(max(rounded(value), int(_INT64.min)), int(_INT64.max))

@@ -1,0 +1,99 @@
+"""Where the points of a curve are, rising: as they are, or as a rule where they are evenly spaced, as steps mostly are.
+
+A rule takes no memory, and that counts: 100 curves of 1M points are 800 MB of values, and would be 1.6 GB with their x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Even", "Positions", "Uneven", "positions_of"]
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Even:
+    """Stand for first, first + stride, …: `count` of them."""
+
+    first: int
+    stride: int
+    count: int
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory this takes beside the object."""
+        return 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    @overload
+    def __getitem__(self, which: int) -> int: ...
+    @overload
+    def __getitem__(self, which: Ints | slice) -> Ints: ...
+    def __getitem__(self, which: int | Ints | slice) -> int | Ints:
+        if isinstance(which, slice):
+            begin, end, _ = which.indices(self.count)
+            return self.first + self.stride * np.arange(begin, max(begin, end))
+        return self.first + self.stride * which
+
+    def at_least(self, x: int) -> int:
+        """Return the index of the first position that is x or more."""
+        return min(max(-((self.first - x) // self.stride), 0), self.count)
+
+    def beyond(self, x: int) -> int:
+        """Return the index of the first position that is more than x."""
+        return min(max((x - self.first) // self.stride + 1, 0), self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Uneven:
+    """Hold positions as they are."""
+
+    x: Ints
+
+    @property
+    def nbytes(self) -> int:
+        """Return the memory this takes beside the object."""
+        return self.x.nbytes
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @overload
+    def __getitem__(self, which: int) -> int: ...
+    @overload
+    def __getitem__(self, which: Ints | slice) -> Ints: ...
+    def __getitem__(self, which: int | Ints | slice) -> int | Ints:
+        if isinstance(which, int):
+            return int(self.x[which])
+        found: Ints = self.x[which]
+        return found
+
+    def at_least(self, x: int) -> int:
+        """Return the index of the first position that is x or more."""
+        return int(np.searchsorted(self.x, x, "left"))
+
+    def beyond(self, x: int) -> int:
+        """Return the index of the first position that is more than x."""
+        return int(np.searchsorted(self.x, x, "right"))
+
+
+Positions = Even | Uneven
+
+
+def positions_of(x: Ints) -> Positions:
+    """Return positions, which rise, in the form that takes the least memory."""
+    if len(x) > 1:
+        first, stride, last = int(x[0]), int(x[1]) - int(x[0]), int(x[-1])
+        # Told by its ends first: the differences of a curve that is not even may be beyond int64.
+        if 0 < stride < 2**40 and first + stride * (len(x) - 1) == last:
+            even = Even(first, stride, len(x))
+            if np.array_equal(even[:], x):
+                return even
+    return Uneven(x)
