@@ -12,96 +12,41 @@ call share one seq, and one flush ends at a record's end, so that no call is eve
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from ..journal.directory import segment_paths, shard_directories, shard_identity
 from ..journal.filesystem import is_local
 from ..journal.format import ShardIdentity
-from ..journal.losses import loss_text
 from ..journal.process import HEARTBEAT_S, host_name, is_alive
-from ..journal.scan import Batch, Column, Event, RichItem, ShardCursor, merge_events
+from ..journal.scan import Batch, ShardCursor, merge_events
 from ..journal.settings import settings
-from ..journal.stage import STAGED_SUFFIX
 from ..storage.alerts import WAITING
 from ..storage.artifacts import StoredVersion
 from ..storage.catalogue import Catalogue, catalogue_path, give_up_claim, is_abandoned
-from ..storage.histograms import HistogramColumn, HistogramStore
-from ..storage.media import MediaStore, media_database
-from ..storage.overview import is_later
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .artifacts import ArtifactKeeper, parcel_of
+from .events import EventStore
+from .items import ItemStore
 from .lineage import INHERITED, inherit, renew_summaries
 from .restore import summaries
-from .rich import Counted, Row, UnreadableItemError, encode, histogram_of
+from .rich import Row
+from .source import Source, staged_names
 from .spent import Spent, remove_journal, remove_shard
 
 __all__ = ["Drain", "may_drain"]
 
-HISTOGRAM: Final = "histogram"
 # Of a backlog no more than this is taken into memory at once.
 READ_BYTES: Final = 8 << 20
 # How old a shard is of which a killed process had not named the first segment.
 NAMELESS_S: Final = 10.0
 # Where segments go that could not be read to their end.
 DAMAGED: Final = "damaged"
-
-
-class _Source:
-    """One shard: where it is read, what of it is stored, and what was read and is not stored yet."""
-
-    def __init__(self, directory: Path) -> None:
-        self.cursor = ShardCursor(directory)
-        self.number = self.stored = self.summarised = -1
-        self.attempt: int | None = None
-        self.pending = Batch()
-        self.finished = False
-
-    @property
-    def directory(self) -> Path:
-        return self.cursor.directory
-
-    @property
-    def is_of_machine(self) -> bool:
-        """Tell whether it holds samples that a writer took: they can wait, as nobody waits for them."""
-        return self.cursor.identity is not None and self.cursor.identity.rank < 0
-
-    @property
-    def is_pending(self) -> bool:
-        """Tell whether anything was read that is not committed."""
-        return self.pending.last_seq >= 0 or bool(self.pending.damage)
-
-    def has_ended(self) -> bool:
-        """Tell whether nobody will append to the shard any more."""
-        identity = self.cursor.identity
-        if self.finished or identity is None:
-            return self.finished
-        # What another host left is here only because nothing is heard of that any more.
-        return not is_alive(identity.host, identity.pid, identity.process_start)
-
-    def unsummarised(self) -> dict[str, Column]:
-        """Return the points that are in no summary yet; those that Lance had when the summaries were lost are."""
-        columns = {name: column.after(self.summarised) for name, column in self.pending.columns.items()}
-        return {name: column for name, column in columns.items() if len(column.seqs)}
-
-    def place(self, item: RichItem) -> dict[str, Any]:
-        """Return the columns that say where a rich value was logged."""
-        return {
-            "shard": self.number,
-            "seq": item.seq,
-            "step": item.step,
-            "time_us": item.time_us,
-            "name": item.body["name"],
-            "position": item.body["index"],
-        }
 
 
 class Drain:
@@ -114,20 +59,17 @@ class Drain:
         self._alert_delivery = WAITING if sends_alerts else None
         self._read_bytes = read_bytes
         self.catalogue = Catalogue(catalogue_path(run, writer_name))
+        self._events = EventStore(self.catalogue, self._alert_delivery)
         self._artifacts = ArtifactKeeper(run, self.catalogue.artifacts, self._show_life)
         self._versions: dict[int, StoredVersion] = {}
         self._shown_life = time.monotonic()
-        self._media = MediaStore(run, media_database(self.catalogue.path))
         self._scalars = ScalarStore(run / "scalars" / f"{writer_name}.lance")
-        self._histograms_path = run / "histograms" / f"{writer_name}.lance"
-        self._histograms: HistogramStore | None = None
-        if self._histograms_path.exists():
-            self._histograms = HistogramStore(self._histograms_path)
+        histograms = run / "histograms" / f"{writer_name}.lance"
+        self._items = ItemStore(run, self.catalogue.path, histograms)
         self._is_restored = self.catalogue.is_new and bool(self._scalars.committed())
         self._note_damage(writer_name)
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[str, Source] = {}
         self._retired: list[Path] = []
-        self._blamed: set[tuple[str, str]] = set()
         self._spent = Spent(run, settings().journal_limit_bytes)
         self.grown: list[Path] = []
         self.last_record_us: int | None = None
@@ -164,19 +106,29 @@ class Drain:
             more = more or batch.n_bytes >= room
         return more
 
-    def _source(self, directory: Path) -> _Source | None:
+    def _source(self, directory: Path) -> Source | None:
         """Return what reads a shard; None for one that the writer of another host, which lives, is there for."""
         source = self._sources.get(directory.name)
         if source is None and (identity := shard_identity(directory)) is not None:
             if not may_drain(self.run, identity):
                 return None
-            source = self._sources[directory.name] = _Source(directory)
+            source = self._sources[directory.name] = Source(directory)
         return source
 
     @property
     def pending_bytes(self) -> int:
         """Return how much was read and is not committed."""
         return sum(source.pending.n_bytes for source in self._sources.values())
+
+    @property
+    def staged_bytes(self) -> int:
+        """Return how much lies in staged files beside what was read and is not committed."""
+        return sum(source.staged_bytes for source in self._sources.values())
+
+    @property
+    def has_rich(self) -> bool:
+        """Tell whether there is a rich value that is not committed: no reader sees it before."""
+        return any(source.pending.items for source in self._sources.values())
 
     @property
     def has_pending(self) -> bool:
@@ -225,10 +177,10 @@ class Drain:
         if not ready:
             self._adopt()
             return
-        rows, unreadable = self._encode_items(ready)
+        rows, unreadable = self._items.encode(ready)
         self._place_artifacts(ready, unreadable)
         self._store_scalars(ready)
-        self._store_histograms(ready, unreadable)
+        unreadable += self._items.append_histograms(ready)
         with self._artifacts.numbering(bool(self._versions)), self.catalogue.transaction():
             self._store_rows(ready, rows, unreadable)
         for source in ready:
@@ -254,8 +206,7 @@ class Drain:
     def maintain(self, *, final: bool = False) -> None:
         """Merge small fragments and clean old versions, when it is time."""
         self._scalars.maintain(final=final)
-        if self._histograms is not None:
-            self._histograms.maintain(final=final)
+        self._items.maintain(final=final)
 
     def delete_finished_shards(self, *, but_of: int) -> None:
         """Delete the shards of finished processes that are stored whole, but for those of one process."""
@@ -277,9 +228,7 @@ class Drain:
     def close(self, *, single_file: bool = False) -> None:
         """Close the stores, and then delete the retired shards: where a shard is gone, all is in its final form."""
         self._scalars.close()
-        if self._histograms is not None:
-            self._histograms.close()
-        self._media.close()
+        self._items.close()
         self.catalogue.close(single_file=single_file)
         if single_file:
             # Whoever continues the run, on whichever host, may have it.
@@ -288,7 +237,7 @@ class Drain:
             remove_shard(directory)
         remove_journal(self.run / "journal")
 
-    def _introduce(self, source: _Source) -> None:
+    def _introduce(self, source: Source) -> None:
         identity = source.cursor.identity
         if identity is None:
             return
@@ -298,9 +247,7 @@ class Drain:
 
     def _note_damage(self, writer_name: str) -> None:
         """Note what was found damaged when the stores were opened; give a lost catalogue what Lance can tell."""
-        self._media.check()
-        problems = [*self.catalogue.problems, *self._media.problems, *self._scalars.problems]
-        problems += self._histograms.problems if self._histograms is not None else []
+        problems = [*self.catalogue.problems, *self._items.check(), *self._scalars.problems]
         with self.catalogue.transaction():
             if self._is_restored:
                 problems.append(
@@ -311,7 +258,7 @@ class Drain:
                     self.catalogue.restore_metrics(metrics, rank)
             self.catalogue.add_problems(time.time_ns() // 1000, problems)
 
-    def _keep_new(self, source: _Source, batch: Batch) -> None:
+    def _keep_new(self, source: Source, batch: Batch) -> None:
         for event in batch.events:
             source.finished = event.body["type"] == "finish"
         if batch.last_seq <= source.stored:
@@ -319,14 +266,14 @@ class Drain:
             batch = Batch(damage=[damage for damage in batch.damage if damage.settled > source.stored])
         elif source.stored >= 0:
             batch.forget(source.stored)
-        source.pending.extend(batch)
+        source.take(batch)
         if source.is_of_machine:
             return  # no sign of a trainer's life
         latest = [int(column.times[-1]) for column in batch.columns.values()]
         latest += [event.time_us for event in batch.events] + [item.time_us for item in batch.items]
         self.last_record_us = max([*latest, self.last_record_us or 0]) or None
 
-    def _store_scalars(self, ready: list[_Source]) -> None:
+    def _store_scalars(self, ready: list[Source]) -> None:
         columns = [
             ScalarColumn(name, source.number, *column)
             for source in ready
@@ -335,7 +282,7 @@ class Drain:
         if columns:
             self._scalars.append(columns, {source.number: source.pending.last_seq for source in ready})
 
-    def _place_artifacts(self, ready: list[_Source], unreadable: list[str]) -> None:
+    def _place_artifacts(self, ready: list[Source], unreadable: list[str]) -> None:
         """Put the files of artifacts where they stay; what is to be noted is kept by the identity of its event."""
         self._versions = {}
         for source in ready:
@@ -358,65 +305,22 @@ class Drain:
             with self.catalogue.transaction():
                 self.catalogue.beat(host_name())
 
-    def _store_histograms(self, ready: list[_Source], unreadable: list[str]) -> None:
-        gathered: dict[tuple[str, int], list[tuple[RichItem, Counted]]] = {}
-        for source, item in _histograms(ready):
-            try:
-                counted = histogram_of(item.body, source.directory)
-            except UnreadableItemError as exc:
-                unreadable += self._once(item, _complaint(item, exc))
-                continue
-            gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
-        if not gathered:
-            return
-        if self._histograms is None:
-            self._histograms = HistogramStore(self._histograms_path)
-        columns = [_histogram_column(name, number, found) for (name, number), found in gathered.items()]
-        self._histograms.append(columns, {source.number: source.pending.last_seq for source in ready})
-
-    def _encode_items(self, ready: list[_Source]) -> tuple[dict[int, Row], list[str]]:
-        """Store media bytes; return the rows by the identity of their item, and what could not be read."""
-        rows: dict[int, Row] = {}
-        unreadable: list[str] = []
-        for source in ready:
-            for item in source.pending.items:
-                if item.body["type"] == HISTOGRAM:
-                    continue
-                try:
-                    rows[id(item)] = encode(item.body, source.directory, self._media)
-                except UnreadableItemError as exc:
-                    unreadable += self._once(item, _complaint(item, exc))
-        self._media.flush()
-        for source in ready:
-            for item in source.pending.items:
-                if note := getattr(rows.get(id(item)), "note", None):
-                    unreadable += self._once(item, f"{item.body['type']} {item.body['name']!r}: {note}")
-        return rows, unreadable
-
-    def _once(self, item: RichItem, text: str) -> list[str]:
-        """Return a problem of a value, unless there was one of its name: the next steps' are like it."""
-        name = item.body["type"], item.body["name"]
-        if name in self._blamed:
-            return []
-        self._blamed.add(name)
-        return [text]
-
-    def _store_rows(self, ready: list[_Source], rows: Mapping[int, Row], unreadable: list[str]) -> None:
+    def _store_rows(self, ready: list[Source], rows: Mapping[int, Row], unreadable: list[str]) -> None:
         # Events first: points are added to the summary of the attempt that they belong to.
         for event, source in merge_events([(source.pending.events, source) for source in ready]):
-            self._store_event(event, source)
+            self._events.store(event, source, self._versions)
         for source in ready:
             if columns := source.unsummarised():
                 assert source.cursor.identity is not None
                 self.catalogue.merge_metrics(columns, source.cursor.identity.rank, self._attempt_of(source))
-            self._store_items(source, rows, unreadable)
+            self._items.write(self.catalogue, source, rows, unreadable)
             if source.number >= 0:
                 source.stored = max(source.stored, source.pending.last_seq)
                 self.catalogue.set_committed(source.number, source.stored)
             unreadable += [damage.text for damage in source.pending.damage]
         self.catalogue.add_problems(time.time_ns() // 1000, unreadable)
 
-    def _attempt_of(self, source: _Source) -> int:
+    def _attempt_of(self, source: Source) -> int:
         """Return the shard number of the attempt that a shard belongs to."""
         if source.attempt is None:
             identity = source.cursor.identity
@@ -424,105 +328,10 @@ class Drain:
             source.attempt = self.catalogue.attempt_of(identity)
         return source.attempt
 
-    def _store_items(self, source: _Source, rows: Mapping[int, Row], unreadable: list[str]) -> None:
-        for item in source.pending.items:
-            if (row := rows.get(id(item))) is None:
-                continue
-            try:
-                with (
-                    self.catalogue.transaction()
-                ):  # of its own: nothing stays of a table that ends in the middle
-                    row.write(self.catalogue.database, source.place(item))
-            except UnreadableItemError as exc:
-                unreadable.append(_complaint(item, exc))
-
-    def _store_event(self, event: Event, source: _Source) -> None:
-        body = event.body
-        if body["type"] == "start":
-            self._store_start(event, source)
-        elif body["type"] in ("config", "summary"):
-            self.catalogue.set_values(body["type"], body["set"], body["remove"])
-        elif body["type"] == "tags":
-            self.catalogue.add_tags(body["add"])
-        elif body["type"] == "alert":
-            self._store_alert(event, source)
-        elif body["type"] == "artifact" and id(event) in self._versions:
-            self.catalogue.artifacts.add(_event_place(event, source), self._versions[id(event)])
-        elif body["type"] == "artifact_use":
-            told = {key: body[key] for key in ("name", "kind", "version", "digest", "run", "asked")}
-            self.catalogue.artifacts.add_use(_event_place(event, source), **told)
-        elif body["type"] == "dropped":
-            self.catalogue.add_problems(event.time_us, [loss_text(body)])
-        elif body["type"] == "under_way" and source.cursor.identity is not None:
-            self.catalogue.set_under_way(source.cursor.identity.shard, body["what"])
-        elif body["type"] == "finish":
-            self._store_finish(event, source)
-
-    def _store_alert(self, event: Event, source: _Source) -> None:
-        body = event.body
-        self.catalogue.alerts.add(
-            **_event_place(event, source),
-            level=body["level"],
-            title=body["title"],
-            text=body["text"],
-            delivery=self._alert_delivery,
-        )
-
-    def _store_start(self, event: Event, source: _Source) -> None:
-        body, identity, known = event.body, source.cursor.identity, self.catalogue.run()
-        assert identity is not None
-        process = {"host": identity.host, "pid": identity.pid, "process_start": identity.process_start}
-        ending = {"status": "running", "error": None, "ended_us": None}
-        self.catalogue.begin_attempt(
-            shard=identity.shard,
-            rank=identity.rank,
-            number=body.get("attempt"),
-            at_step=body.get("at_step"),
-            started_us=event.time_us,
-            **ending,
-            **process,
-        )
-        # What is said of the run as a whole is said by its first rank.
-        first = self._speaks_for_the_run(event, identity, known)
-        self.catalogue.set_values("config", body["config"], keep=not first)
-        if not first:
-            return
-        self.catalogue.update_run(
-            run_id=body["run_id"],
-            name=body["name"] or known["name"] or body["default_name"],
-            project=body["project"],
-            group_name=body["group"] or known["group_name"],
-            notes=body["notes"] or known["notes"],
-            started_us=known["started_us"] or event.time_us,
-            rank=identity.rank,
-            shard=identity.shard,
-            fork_from=json.dumps(fork) if (fork := body.get("fork_from")) else known["fork_from"],
-            **ending,
-            **process,
-        )
-        self.catalogue.set_values("environment", body["process"])
-        self.catalogue.add_tags(body["tags"])
-
-    def _speaks_for_the_run(self, event: Event, identity: ShardIdentity, known: Mapping[str, Any]) -> bool:
-        """Tell whether a start is that of the lowest rank, and no earlier one that another host left."""
-        if known["rank"] is None or identity.rank != known["rank"]:
-            return known["rank"] is None or identity.rank < known["rank"]
-        current = next((one for one in self.catalogue.attempts() if one["shard"] == known["shard"]), None)
-        return current is None or is_later(
-            (event.body.get("attempt"), event.time_us), (current["number"], current["started_us"])
-        )
-
-    def _store_finish(self, event: Event, source: _Source) -> None:
-        identity = source.cursor.identity
-        assert identity is not None
-        ending = {"status": event.body["status"], "error": event.body["error"], "ended_us": event.time_us}
-        self.catalogue.end_attempt(identity.shard, **ending)
-        self.catalogue.set_under_way(identity.shard, event.body.get("under_way"))
-
-    def _let_go(self, source: _Source) -> None:
+    def _let_go(self, source: Source) -> None:
         """Let go of what is committed: segments that nobody appends to any more, and staged files of stored items."""
         for item in source.pending.items:
-            self._spent.add(source.directory / name for name in _staged_names(item.body))
+            self._spent.add(source.directory / name for name in staged_names(item.body))
         for event in source.pending.events:
             if event.body["type"] == "artifact":
                 with suppress(ValueError):  # it names no parcel
@@ -531,7 +340,7 @@ class Drain:
         source.cursor.consumed.clear()
         self._keep_aside(source.cursor.damaged)
         source.cursor.damaged.clear()
-        source.pending = Batch()
+        source.committed()
 
     def _clear_away(self, directory: Path) -> None:
         """Note and set aside what a power cut left of a shard in which nothing can be read."""
@@ -542,7 +351,7 @@ class Drain:
         self._keep_aside(cursor.unreadable())
         self._retired.append(directory)
 
-    def _note_ending(self, source: _Source) -> None:
+    def _note_ending(self, source: Source) -> None:
         """Note what is damaged at the end of a shard that nobody appends to any more."""
         if damage := source.cursor.ending():
             with self.catalogue.transaction():
@@ -556,17 +365,6 @@ class Drain:
             aside.mkdir(exist_ok=True)
             with suppress(FileNotFoundError):
                 os.replace(path, aside / f"{path.parent.name}-{path.name}")
-
-
-def _event_place(event: Event, source: _Source) -> dict[str, int]:
-    """Return where an event belongs that says so itself, since it may have been held before it was written."""
-    step, time_us = event.body.get("step"), event.body.get("time_us")
-    return {
-        "shard": source.number,
-        "seq": event.seq,
-        "step": event.step if step is None else step,
-        "time_us": event.time_us if time_us is None else time_us,
-    }
 
 
 def may_drain(run: Path, identity: ShardIdentity) -> bool:
@@ -588,43 +386,4 @@ def _is_headless(shard: Path) -> bool:
         return False  # its process may live in a container, where its number is another, and only have begun
     return not (
         pid and re.fullmatch("[0-9a-f]{1,8}", pid[0]) and is_alive(host_name(), int(pid[0], 16), None)
-    )
-
-
-def _histograms(ready: list[_Source]) -> Iterator[tuple[_Source, RichItem]]:
-    for source in ready:
-        for item in source.pending.items:
-            if item.body["type"] == HISTOGRAM:
-                yield source, item
-
-
-def _complaint(item: RichItem, error: Exception) -> str:
-    return f"{item.body['type']} {item.body['name']!r} of step {item.step} could not be stored: {error}"
-
-
-def _staged_names(value: Any) -> Iterator[str]:
-    """Yield the names of the staged files that an item names, at any depth of it."""
-    if isinstance(value, dict):
-        if str(value.get("staged", "")).endswith(STAGED_SUFFIX):
-            yield os.path.basename(value["staged"])
-        else:
-            for inner in value.values():
-                yield from _staged_names(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _staged_names(inner)
-
-
-def _histogram_column(name: str, number: int, found: list[tuple[RichItem, Counted]]) -> HistogramColumn:
-    items, bins = [item for item, _ in found], [counted.bins for _, counted in found]
-    return HistogramColumn(
-        metric=name,
-        shard=number,
-        seqs=np.array([item.seq for item in items], dtype=np.int64),
-        steps=np.array([item.step for item in items], dtype=np.int64),
-        times=np.array([item.time_us for item in items], dtype=np.int64),
-        counts=[one.counts for one in bins],
-        edges=[one.edges for one in bins],
-        nonfinite=np.array([[one.n_nan, one.n_posinf, one.n_neginf] for one in bins], dtype=np.int64).T,
-        compact=np.array([counted.compact for _, counted in found], dtype=np.bool_),
     )

@@ -1,6 +1,6 @@
 """The writer's main loop: read the journal, commit now and then, end when told or when the trainer is gone.
 
-Readers merge the journal's tail themselves, so commits are rare and large: FLUSH_BYTES of journal, or FLUSH_AGE_S.
+When it commits, pace.py says.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .conclusion import correct_status, wait_until_ended
 from .description import Description
 from .durability import JournalSync
 from .hold import Hold, RunDeletedError
+from .pace import Pace
 from .sampler import SAMPLES_AGE_S, Sampler
 from .trainer import Trainer
 
@@ -36,10 +37,6 @@ __all__ = ["main", "recover_run"]
 log = logging.getLogger("kohakuboard.writer")
 
 POLL_S: Final = 0.5
-FLUSH_BYTES: Final = 4 << 20
-FLUSH_AGE_S: Final = 10.0
-# An alert is sent when it is stored, an artifact can be used then. A storm of them must not make a flush of each.
-URGENT_AGE_S: Final = 1.0
 # After a flush, for summaries that must be made anew. The journal waits meanwhile.
 RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
@@ -157,12 +154,11 @@ def _drain(
 ) -> None:
     """Store what comes until the trainer is done, and all that is left then."""
     last_heartbeat = -HEARTBEAT_S
-    # The first flush comes at once: from then on a list of runs finds all it needs in run.db.
-    last_flush, last_samples = -FLUSH_AGE_S, time.monotonic()
+    pace, last_samples = Pace(), time.monotonic()
     description = Description(drain.catalogue, trainer)
     over = False
     while not over:
-        over = trainer.wait(0 if drain.pending_bytes >= FLUSH_BYTES else POLL_S)
+        over = trainer.wait(0 if pace.is_full(drain) else POLL_S)
         if not lock.is_in_place():
             raise RunDeletedError
         drain.poll()
@@ -170,8 +166,9 @@ def _drain(
         now = time.monotonic()
         samples = drain.has_pending_samples and now - last_samples >= SAMPLES_AGE_S
         if not drain.has_pending and not samples:
-            last_flush = max(last_flush, now) if description.begun else last_flush
-        elif samples or _is_time_to_flush(drain, over, now - last_flush):
+            if description.begun:
+                pace.nothing_waits()
+        elif samples or pace.is_time(drain, over=over):
             drain.flush(samples=samples)
             last_samples = now if samples else last_samples
             description.begin()
@@ -182,7 +179,7 @@ def _drain(
             drain.delete_finished_shards(but_of=trainer.pid)
             # By itself the collector would come once in hours.
             gc.collect()
-            last_flush = time.monotonic()
+            pace.flushed(now)
         desk.dispatch(drain.catalogue)
         if now - last_heartbeat >= HEARTBEAT_S:
             with drain.catalogue.transaction():
@@ -192,13 +189,6 @@ def _drain(
     sampler.close()
     drain.exhaust()
     description.note(last=True)
-
-
-def _is_time_to_flush(drain: Drain, over: bool, age_s: float) -> bool:
-    # Another rank that has finished waits until its shard is gone.
-    full = drain.pending_bytes >= FLUSH_BYTES
-    due = age_s >= (URGENT_AGE_S if drain.has_urgent else FLUSH_AGE_S)
-    return over or full or due or drain.has_pending_finish
 
 
 def _maintain(drain: Drain, *, final: bool = False) -> None:
