@@ -22,35 +22,33 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from operator import index
 from pathlib import Path
-from time import time as now
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..errors import BoardClosedError, InvalidStepError, RichValueError
+from ..errors import BoardClosedError, InvalidStepError
 from ..journal.console import console_path
-from ..journal.format import RICH
 from ..journal.process import host_name
 from ..journal.settings import settings
-from ..journal.shard import Clock, Shard
+from ..journal.shard import Shard
 from ..journal.stage import StagingError
 from ..journal.written import open_shard
 from ..masking import masked, masked_arguments
 from .alerts import Alerts
 from .artifacts import UnusableArtifactError, artifact_event, find_artifact, use_event
+from .calls import HIGHEST_STEP, Calls
 from .console import CaptureOutput, ConsoleCapture
-from .device import Copies, CudaCopies, LateCalls, is_on_device
+from .device import Copies, CudaCopies, LateCalls
 from .drops import Drops
 from .ending import end_of, error_text, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
-from .plain import INT64, describe, plain, storable_text, text_of, words
+from .plain import INT64, describe, plain, text_of, words
 from .rank import process_rank
-from .scalars import NotAScalarError, to_float
 from .shortcuts import Shortcuts
 from .stand_ins import ClosedShard, ForkedShard
 from .supervisor import Supervisor
 from .takeover import Resume, fork_of, resume_setting, step_of_checkpoint, take_up, valid_rank
-from .values import encode_rich, rich_values, type_name, whole_number
+from .values import type_name, whole_number
 from .watch import Watching
 
 if TYPE_CHECKING:
@@ -64,7 +62,6 @@ DEFAULT_ROOT: Final = "kohakuboard"
 FINISH_TIMEOUT_S: Final = 30.0
 DEVICE_TIMEOUT_S: Final = 30.0
 LOWEST_STEP: Final = -(2**63)
-HIGHEST_STEP: Final = 2**63 - 1
 
 # What of a board is not another process's.
 _OF_THE_PROCESS: Final = {
@@ -82,7 +79,7 @@ def default_root() -> Path:
     return Path(os.environ.get("KOHAKUBOARD_DIR") or DEFAULT_ROOT)
 
 
-class Board(Shortcuts, Watching):
+class Board(Calls, Shortcuts, Watching):
     """Log one run.
 
     Args:
@@ -486,85 +483,6 @@ class Board(Shortcuts, Watching):
                 self._console.stop()
             self._await_writer(timeout_s, exiting)
 
-    def _log_each(self, values: Mapping[str, Any], step: Any) -> None:
-        """Log what can be logged of values of any kind."""
-        if self.closed:
-            raise BoardClosedError(self.name)
-        try:
-            step = self._valid_step(step)
-            if HIGHEST_STEP > step >= self._next_step:
-                self._next_step = step + 1
-            scalars, items = self._sort(values, step)
-            late = [name for name, value in scalars.items() if type(value) is not float]
-            if late or any("late" in item for item in items):
-                self._log_late(step, scalars, items, late)
-            else:
-                self._append(self._shard, step, scalars, items)
-        except BoardClosedError:
-            raise
-        except Exception as exc:  # noqa: BLE001  (the boundary: a defect here must not end somebody's training)
-            self._failed(exc)
-
-    def _append(
-        self,
-        shard: Any,
-        step: int,
-        scalars: dict[str, float],
-        items: list[dict[str, Any]],
-        now: Clock = now,
-    ) -> None:
-        payload = self._encoded(scalars, items) if items else None
-        try:
-            if payload is not None:
-                shard.record(RICH, step, payload, now)
-            elif scalars:
-                shard.row(step, scalars, now)
-        except (OSError, MemoryError) as exc:
-            self._drops.add(step, exc, calls=1)
-        else:
-            if payload is not None and self._drops.pending:
-                self._note_values(step)
-
-    def _log_late(
-        self, step: int, scalars: dict[str, Any], items: list[dict[str, Any]], late: list[str]
-    ) -> None:
-        """Log a call of which something is still on a device: it is appended when they are there."""
-        moment = now()
-        try:
-            transfer = self._copies.start([scalars[name] for name in late]) if late else None
-        except Exception as exc:  # noqa: BLE001  (the boundary: the rest of the call is logged all the same)
-            self._refuse_late(scalars, late, exc)
-            late, transfer = [], None
-            if not any("late" in item for item in items):
-                self._append(self._shard, step, scalars, items)
-                return
-
-        def append(shard: Any) -> None:
-            try:
-                if transfer is not None:
-                    scalars.update(zip(late, transfer.wait(), strict=True))
-            except Exception as exc:  # noqa: BLE001  (as above)
-                self._refuse_late(scalars, late, exc)
-            self._append(shard, step, scalars, self._arrived(items), lambda: moment)
-
-        self._late.add(self._shard, append)
-
-    def _arrived(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Wait for what of rich items is on its way from a device."""
-        arrived = []
-        for item in items:
-            late = item.pop("late", dict)
-            try:
-                arrived.append({**item, **late()})
-            except Exception as exc:  # noqa: BLE001  (as above)
-                self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
-        return arrived
-
-    def _refuse_late(self, scalars: dict[str, Any], late: list[str], error: Exception) -> None:
-        for name in late:
-            del scalars[name]
-            self._refuse(name, f"{name!r} was not logged: {describe(error)}")
-
     def _failed(self, error: Exception) -> None:
         """Note that a call could not be appended."""
         if isinstance(error, OSError):
@@ -577,54 +495,12 @@ class Board(Shortcuts, Watching):
         if self._shard is old:
             self._shard = new
 
-    def _note_values(self, step: int) -> None:
-        """Note large values that were dropped, once one finds room again."""
-        if not self._appending.stage.refused:
-            with suppress(OSError):
-                self._drops.note(self._appending, step)
-
     def _merged(self, metrics: Any, values: dict[str, Any]) -> dict[str, Any]:
         try:
             return {**metrics, **values}
         except Exception:  # noqa: BLE001  (the boundary: the dict is the user's, and may be no dict)
             self._refuse("log", f"log() takes a dict of names and values, not {type(metrics).__name__}")
             return values
-
-    def _encoded(self, scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes | None:
-        """Return a rich record; None, with a warning for each name, when the items cannot be encoded."""
-        try:
-            return encode_rich(scalars, items)
-        except Exception as exc:  # noqa: BLE001  (the boundary: the scalars are logged all the same)
-            for item in items:
-                self._refuse(item["name"], f"{item['name']!r} was not logged: {describe(exc)}")
-            return None
-
-    def _sort(self, values: Mapping[str, Any], step: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """Split values into floats, or what is one on a device, and rich items, refusing the rest by name."""
-        if not isinstance(values, Mapping):
-            self._refuse("log", f"log() takes a dict of names and values, not {type(values).__name__}")
-            return {}, []
-        scalars: dict[str, Any] = {}
-        items: list[dict[str, Any]] = []
-        for key, value in values.items():
-            name = "?"
-            try:
-                name = storable_text(str(key))
-                if rich := rich_values(value):
-                    stage = self._shard.stage
-                    for index, item in enumerate(rich):
-                        items += item.to_items(name, index, stage)
-                else:
-                    scalars[name] = value if is_on_device(value) else to_float(value)
-            except (NotAScalarError, RichValueError) as exc:
-                self._refuse(name, f"{name!r} of type {type_name(value)} was not logged: {exc}")
-            except StagingError as exc:
-                self._drops.add(step, exc, values=1)
-            except BoardClosedError:
-                raise
-            except Exception as exc:  # noqa: BLE001  (the boundary: one bad value must not cost the others)
-                self._refuse(name, f"{name!r} of type {type_name(value)} was not logged: {describe(exc)}")
-        return scalars, items
 
     def _valid_step(self, step: Any) -> int:
         number = whole_number(step)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .rich import Rich
 from .rich.bare import wrapped
+from .rich.base import Unusable
 
 __all__ = ["encode_rich", "rich_values", "type_name", "whole_number"]
 
@@ -26,13 +27,11 @@ def rich_values(value: Any) -> Sequence[Rich]:
 
 
 def _all_rich(values: Sequence[Any]) -> Sequence[Rich]:
-    found: list[Rich] = []
-    for value in values:
-        item = value if isinstance(value, Rich) else wrapped(value)
-        if item is None:
-            return ()
-        found.append(item)
-    return found
+    """Return the rich values of a sequence, with one that cannot be logged for each that is something else."""
+    found = [value if isinstance(value, Rich) else wrapped(value) for value in values]
+    if all(one is None for one in found):
+        return ()
+    return [Unusable(value) if one is None else one for one, value in zip(found, values, strict=True)]
 
 
 def encode_rich(scalars: dict[str, float], items: list[dict[str, Any]]) -> bytes:

@@ -23,7 +23,7 @@ from ...errors import RichValueError
 from ...journal.stage import Stage
 from ..plain import describe
 
-__all__ = ["Rich", "array_item", "as_array"]
+__all__ = ["Rich", "Unusable", "array_item", "as_array"]
 
 
 class Rich:
@@ -58,6 +58,13 @@ class Rich:
             self._problem = exc
         except Exception as exc:  # noqa: BLE001  (a user's own object may raise anything when it is read)
             self._problem = RichValueError(type(self).__name__, value, f"it cannot be read ({describe(exc)})")
+
+
+class Unusable(Rich):
+    """Stand for a value that cannot be logged among others that can."""
+
+    def __init__(self, value: Any) -> None:
+        self._problem = RichValueError("rich value", value, "log it under a name of its own")
 
 
 def as_array(kind: str, values: Any) -> Any:

@@ -162,7 +162,7 @@ def test_an_animation_is_handed_over_whole_and_a_frame_of_it_alone(tmp_path: Pat
 def test_images_can_be_logged_bare_and_numbers_are_none() -> None:
     image = Image.new("L", (2, 2))
     assert [type(value) for value in rich_values([image, Media(PIXELS)])] == [Media, Media]
-    assert not any(map(rich_values, ([image, 3], [], PIXELS, 1.5, None, "0.5")))
+    assert not any(map(rich_values, ([3, None], [], PIXELS, 1.5, None, "0.5")))
 
 
 def test_a_file_that_is_changed_after_it_was_logged_is_stored_as_it_was(tmp_path: Path) -> None:
