@@ -243,3 +243,36 @@ def test_earlier_attempts_are_curves_of_their_own(client: TestClient, root: Path
     assert [curve["attempt"] for curve in header["curves"]] == [None, 1]
     assert row(columns, "mean", 0) == [1.0] * 5 + [2.0] * 7
     assert row(columns, "mean", 1)[:10] == [1.0] * 10
+
+
+def log_constant(value: float) -> Callable[[Board], None]:
+    def log(board: Board) -> None:
+        for step in range(5):
+            board.log(step=step, loss=value)
+
+    return log
+
+
+def test_seeds_are_grouped_by_a_key_of_their_config(client: TestClient, write_run: WriteRun) -> None:
+    values = {("a", 0.1): 1.0, ("b", 0.1): 3.0, ("c", 0.2): 7.0}
+    for (name, lr), value in values.items():
+        write_run(
+            name,
+            lambda board, value=value: [board.log(step=i, loss=value) for i in range(5)],
+            config={"o": {"lr": lr}},
+        )
+    query = {"project": "default", "metric": "loss", "by": "o.lr", "band": "sem"}
+    columns, header = decode(client.get("/series", params=query).content)
+    assert sorted((curve["label"], curve["n"]) for curve in header["curves"]) == [
+        ("o.lr = 0.1 (2)", 2),
+        ("o.lr = 0.2 (1)", 1),
+    ]
+    one = [curve["n"] for curve in header["curves"]].index(2)
+    assert row(columns, "mean", one) == [2.0] * 5
+    assert row(columns, "low", one) == pytest.approx([1.0] * 5)
+    assert row(columns, "mean", 1 - one) == row(columns, "high", 1 - one) == [7.0] * 5
+    by_name = decode(client.get("/series", params={**query, "by": "name"}).content)[1]
+    assert len(by_name["curves"]) == 3
+    assert "o.lr = 0.1 (2)" in client.get("/series.csv", params=query).text
+    assert client.get("/series", params={**query, "band": "most"}).status_code == 400
+    assert client.get("/series", params={**query, "project": "none"}).status_code == 404

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.grid import laid_over
@@ -23,6 +23,7 @@ def curves(draw: st.DrawFn) -> list[Points]:
     return drawn
 
 
+@settings(deadline=None)
 @given(curves(), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))
 def test_a_window_of_many_curves_equals_a_brute_force_reduction_of_each(
     points: list[Points], buckets: int, begin: float, end: float
@@ -46,6 +47,7 @@ def test_a_window_of_many_curves_equals_a_brute_force_reduction_of_each(
                 assert abs(grid.mean[row, place] - inside.mean()) < 1e-12
 
 
+@settings(deadline=None)
 @given(curves(), st.integers(1, 40))
 def test_no_point_and_no_extreme_of_any_curve_is_lost(points: list[Points], buckets: int) -> None:
     lo, hi = min(int(x[0]) for x, _ in points), max(int(x[-1]) for x, _ in points)

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import contextlib
-import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kohakuboard_viewer.patterns import PatternError, matching, pattern_of
+from kohakuboard_viewer.patterns import PatternError, matching
 
 NAMES = ["train/loss", "val/loss", "val/acc", "lr"]
 
@@ -21,25 +20,23 @@ def test_words_are_searched_for_as_they_are() -> None:
 def test_a_pattern_stands_between_slashes() -> None:
     assert matching(NAMES, "/^val.*(loss|acc)$/") == ["val/loss", "val/acc"]
     assert matching(NAMES, "/L.$/") == ["lr"]
+    assert matching([], "/a/") == []
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{99999999999999999999}", "(?P<x", "x" * 201])
+@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{99999999}", "(?P<x", "(a)\\1", "x" * 501])
 def test_what_is_no_pattern_is_told(pattern: str) -> None:
-    with pytest.raises(PatternError):
-        pattern_of(pattern)
+    with pytest.raises(PatternError, match=r"pattern has|no regular"):
+        matching(NAMES, f"/{pattern}/")
 
 
-@pytest.mark.parametrize(
-    "pattern", ["(a+)+$", "(a|a)*b*c*d*$", "((a{1,50}){1,50})", "(.*)*x", ".*.*.*.*x", "(?:(?:a*)b)+"]
-)
-def test_a_pattern_that_may_take_for_ever_is_refused(pattern: str) -> None:
-    with pytest.raises(PatternError, match="simpler"):
-        pattern_of(pattern)
+def test_no_pattern_takes_for_ever() -> None:
+    """Python's own expressions need 2^200 steps for this one; the test has a time limit."""
+    assert matching(["a" * 200 + "b"] * 10_000, "/^(a+)+$/") == []
 
 
-@given(st.text(alphabet="ab.*+?(){}[]|1,\\^$", max_size=12))
-def test_no_pattern_keeps_the_server_busy(pattern: str) -> None:
-    began = time.process_time()
+@settings(deadline=None)
+@given(st.text(max_size=12), st.lists(st.text(max_size=8), max_size=4))
+def test_any_text_is_a_query(query: str, names: list[str]) -> None:
     with contextlib.suppress(PatternError):
-        matching(["a" * 40] * 20, f"/{pattern}/")
-    assert time.process_time() - began < 5  # not how fast, but that it ends
+        assert set(matching(names, query)) <= set(names)
+        assert set(matching(names, f"/{query}/")) <= set(names)

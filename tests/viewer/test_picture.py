@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.axes import plain_axis
@@ -31,6 +31,7 @@ def chart_of(values: list[float], axis: str = "step") -> Chart:
     return Chart.of([Drawn(curve, WORDS), Drawn(curve, WORDS)], plain_axis(axis), None, None)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(), min_size=1, max_size=40),
     st.booleans(),

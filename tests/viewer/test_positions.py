@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.positions import Even, Uneven, positions_of
@@ -9,6 +9,7 @@ from kohakuboard_viewer.positions import Even, Uneven, positions_of
 WHOLE = st.integers(-(2**62), 2**62)
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**15), 10**15), st.integers(1, 10**9), st.integers(2, 50), st.data())
 def test_a_rule_answers_as_the_positions_themselves(
     first: int, stride: int, count: int, data: st.DataObject
@@ -31,6 +32,7 @@ def test_a_rule_answers_as_the_positions_themselves(
         assert rule.beyond(probe) == held.beyond(probe)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20))
 def test_any_positions_come_back_as_they_were(x: list[int]) -> None:
     rising = np.sort(np.array(x, dtype=np.int64))

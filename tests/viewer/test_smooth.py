@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.smooth import WAYS, Smoothing, Way, smoothed
@@ -65,6 +65,7 @@ def by_definition(x: Floats, values: Floats, smoothing: Smoothing) -> Floats:
 
 
 @pytest.mark.parametrize("way", WAYS)
+@settings(deadline=None, max_examples=50)
 @given(VALUES, WEIGHTS, st.lists(st.integers(0, 20), min_size=70, max_size=70))
 def test_each_way_is_what_it_is_defined_as(
     way: Way, values: list[float], weight: float, gaps: list[int]

@@ -93,7 +93,7 @@ def csv_rows(chart: Chart) -> Iterator[str]:
     yield _lines([["run", "metric", "attempt", chart.axis.name, "value"]])
     for curve, words in chart.drawn:
         x, values = curve.between(chart.lo, chart.hi)
-        own = [words["run"], words["metric"], words["attempt"] or ""]
+        own = [words["run"] or words["label"], words["metric"], words["attempt"] or ""]
         for begin in range(0, len(x), _ROWS):
             part = slice(begin, begin + _ROWS)
             places = (x[part] if chart.axis.unit == 1 else x[part] / chart.axis.unit).tolist()

@@ -17,7 +17,7 @@ behind the other, C × B. The header has "curves", what there is to say of each,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,8 @@ from .axes import plain_axis
 from .chart import Chart, csv_rows
 from .curves import Curves, Line, curve_state
 from .grid import Grid
+from .groups import Group
+from .kept import Kept
 from .lines import Lines, find_lines
 from .picture import picture
 from .shelf import Shelf
@@ -40,6 +42,8 @@ from .wanted import Wanted, real, wanted_of, whole_between
 
 __all__ = ["Data"]
 
+_GROUPS_BYTES: Final = 256 * 1024 * 1024
+
 
 class Data:
     """Answer the requests of charts and of pages that keep themselves up to date."""
@@ -47,6 +51,7 @@ class Data:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._curves = Curves()
+        self._groups: Kept[Group] = Kept(_GROUPS_BYTES, lambda group: group.nbytes)
 
     def series(self, request: Request) -> Response:
         """Send one window of one metric or more, of one run or more."""
@@ -80,7 +85,7 @@ class Data:
         return Response(picture(scene), media_type="image/svg+xml", headers=fresh(etag))
 
     def _chart(self, wanted: Wanted, lines: Lines) -> Chart:
-        drawn = lines.drawn(self._shelf, self._curves)
+        drawn = lines.drawn(self._shelf, self._curves, self._groups)
         if not drawn:
             words = f"{', '.join(wanted.metrics)} and {wanted.x!r} were never logged by one call: choose another x axis"
             raise HTTPException(404, words)

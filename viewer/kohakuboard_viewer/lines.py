@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
 
 from kohakuboard.errors import MetricNotFoundError
 from kohakuboard.reader import Run
 
-from .answers import etag_of
+from . import present
+from .answers import digest_of, etag_of
 from .axes import PLAIN_AXES, Axis, axis_of_metric, plain_axis
 from .colours import DASHES, HUES, Colour, colour_of
 from .curves import Curves, Line, curve_state, summary_of
+from .groups import Group, grouped
+from .kept import Kept
 from .reduce import Curve
 from .shelf import Shelf
-from .wanted import Wanted
+from .wanted import Wanted, refuse_too_many
 
 __all__ = ["Drawn", "Lines", "find_lines"]
+
+_NOTHING = "–"
 
 
 class _Found(NamedTuple):
@@ -26,15 +34,16 @@ class _Found(NamedTuple):
 
     address: tuple[str, str]
     name: str
+    group: str
+    look: Colour
     line: Line
-    place: int
-    several: bool
+    state: str
 
 
 class Drawn(NamedTuple):
     """Hold a curve and what a chart says of it."""
 
-    curve: Curve
+    curve: Curve | Group
     words: dict[str, Any]
 
 
@@ -42,85 +51,97 @@ class Drawn(NamedTuple):
 class Lines:
     """Hold what was found; `missing` are the runs, as PROJECT/ID, that lack some of it."""
 
+    wanted: Wanted
     axis: Axis
     found: Sequence[_Found]
-    states: Sequence[str]
     missing: Sequence[str]
     live: bool
 
     def etag(self, query: str) -> str:
         """Return the ETag of a window of these lines."""
-        return etag_of(*self.states, *self.missing, str(self.live), query)
+        return etag_of(*(each.state for each in self.found), *self.missing, str(self.live), query)
 
-    def drawn(self, shelf: Shelf, curves: Curves) -> list[Drawn]:
+    def drawn(self, shelf: Shelf, curves: Curves, groups: Kept[Group]) -> list[Drawn]:
         """Return the curves; those without a point on the axis are left out."""
-        drawn = []
-        for found, state in zip(self.found, self.states, strict=True):
-            curve = curves.kept(found.line, self.axis, state)
+        known = []
+        for found in self.found:
+            curve = curves.kept(found.line, self.axis, found.state)
             if curve is None:
                 with shelf.run(*found.address) as run, suppress(MetricNotFoundError):
                     curve = curves.curve(run, found.line, self.axis)
             if curve is not None:
-                drawn.append(Drawn(curve, self._words(found, curve)))
+                known.append((found, curve))
+        if self.wanted.by is not None:
+            return self._in_groups(known, groups)
+        several = len({found.address for found, _ in known}) > 1, len(self.wanted.metrics) > 1
+        return [Drawn(curve, _words(found, curve, *several)) for found, curve in known]
+
+    def _in_groups(self, known: Sequence[tuple[_Found, Curve]], groups: Kept[Group]) -> list[Drawn]:
+        """Return one curve for all runs of a group, and each metric."""
+        members: dict[tuple[str, str], list[tuple[_Found, Curve]]] = {}
+        for found, curve in known:
+            members.setdefault((found.group, found.line.metric), []).append((found, curve))
+        numbers = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in members))}
+        drawn = []
+        for (name, metric), each in sorted(members.items(), key=lambda one: numbers[one[0][0]]):
+            key = tuple(found.line for found, _ in each), self.axis, self.wanted.band
+            state = digest_of(*(found.state for found, _ in each))
+            group = groups.get(key, state, partial(self._group, [curve for _, curve in each]))
+            look = _numbered(numbers[name])
+            own = [f"{self.wanted.by} = {name}"] + ([metric] if len(self.wanted.metrics) > 1 else [])
+            label = f"{' · '.join(own)} ({len(each)})"
+            drawn.append(Drawn(group, _described(label, look, len(group), metric=metric, n=len(each))))
         return drawn
 
-    def _words(self, found: _Found, curve: Curve) -> dict[str, Any]:
-        look = _look(found)
-        own = [found.name] if len({each.address for each in self.found}) > 1 else []
-        if found.several:
-            own.append(found.line.metric)
-        attempt = found.line.attempt
-        return {
-            "run": "/".join(found.address),
-            "metric": found.line.metric,
-            "attempt": attempt,
-            "label": " · ".join(own or [found.line.metric]) + (f" · attempt {attempt}" if attempt else ""),
-            "points": len(curve),
-            "light": look.light,
-            "dark": look.dark,
-            "dash": look.dash,
-        }
+    def _group(self, curves: Sequence[Curve]) -> Group:
+        try:
+            return grouped(curves, self.wanted.band)
+        except ValueError as exc:
+            raise HTTPException(400, str(exc)) from exc
 
 
 def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
     """Look up what is wanted. Raises RunNotFoundError, and MetricNotFoundError when no run has any of it."""
-    axis = _axis(shelf, wanted)
+    runs = wanted.runs or [(row.folder, row.id) for row in shelf.runs(wanted.project)]
+    refuse_too_many(len(runs), len(wanted.metrics))
+    axis = _axis(shelf, wanted, runs)
     found: list[_Found] = []
-    states: list[str] = []
     missing: list[str] = []
     error: MetricNotFoundError | None = None
     live = False
-    for address in wanted.runs:
+    for address in runs:
         with shelf.run(*address) as run:
             live |= run.status == "running"
+            group = _group_of(run, wanted.by) if wanted.by is not None else ""
             for place, metric in enumerate(wanted.metrics):
+                look = _numbered(place) if len(wanted.metrics) > 1 else colour_of(run.path.name, run.colour)
                 try:
                     for line in _lines(run, metric, wanted):
-                        states.append(curve_state(run, line, axis))
-                        found.append(_Found(address, run.name, line, place, len(wanted.metrics) > 1))
+                        state = curve_state(run, line, axis)
+                        found.append(_Found(address, run.name, group, look, line, state))
                 except MetricNotFoundError as exc:
                     error = error or exc
                     missing.append("/".join(address))
-    if not found and error:
-        raise error
-    return Lines(axis, found, states, list(dict.fromkeys(missing)), live)
+    if not found:
+        raise error or HTTPException(404, f"There is no run in {wanted.project!r}.")
+    return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live)
 
 
 def _lines(run: Run, metric: str, wanted: Wanted) -> list[Line]:
     lines = [Line(run.path, metric, wanted.host)]
-    if wanted.attempts and not wanted.host:
+    if wanted.attempts and not wanted.host and wanted.by is None:
         rank = next(iter(run.ranks(metric)), 0)
         earlier = [each.number for each in run.attempts if each.rank == rank][:-1]
         lines += [Line(run.path, metric, None, number) for number in earlier]
     return lines
 
 
-def _axis(shelf: Shelf, wanted: Wanted) -> Axis:
+def _axis(shelf: Shelf, wanted: Wanted, runs: Sequence[tuple[str, str]]) -> Axis:
     if wanted.x in PLAIN_AXES:
         return plain_axis(wanted.x)
     known = []
     error: MetricNotFoundError | None = None
-    for address in wanted.runs:
+    for address in runs:
         with shelf.run(*address) as run:
             try:
                 known.append(summary_of(run, wanted.x, wanted.host))
@@ -131,9 +152,26 @@ def _axis(shelf: Shelf, wanted: Wanted) -> Axis:
     return axis_of_metric(wanted.x, known)
 
 
-def _look(found: _Found) -> Colour:
-    """Return how a line is drawn: runs by their hue, metrics of one run by theirs, and metrics of several by dashes."""
-    if not found.several:
-        return colour_of(found.address[1])
-    hue = HUES[found.place % len(HUES)]
-    return hue._replace(dash=DASHES[found.place // len(HUES) % len(DASHES)])
+def _group_of(run: Run, by: str) -> str:
+    """Return what a run is grouped by, as text."""
+    if by in ("group", "name"):
+        return (run.group if by == "group" else run.name) or _NOTHING
+    return dict(present.flatten(run.config)).get(by.removeprefix("config."), _NOTHING)
+
+
+def _words(found: _Found, curve: Curve, several_runs: bool, several_metrics: bool) -> dict[str, Any]:
+    attempt, metric = found.line.attempt, found.line.metric
+    own = ([found.name] if several_runs else []) + ([metric] if several_metrics else [])
+    label = " · ".join(own or [metric]) + (f" · attempt {attempt}" if attempt is not None else "")
+    more = {"run": "/".join(found.address), "metric": metric, "attempt": attempt}
+    return _described(label, found.look, len(curve), **more)
+
+
+def _described(label: str, look: Colour, points: int, **more: Any) -> dict[str, Any]:
+    looks = {"light": look.light, "dark": look.dark, "dash": look.dash}
+    return {"run": None, "attempt": None, "label": label, "points": points, **looks, **more}
+
+
+def _numbered(place: int) -> Colour:
+    """Return the look of what is not a run: of metrics and groups, by their order."""
+    return HUES[place % len(HUES)]._replace(dash=DASHES[place // len(HUES) % len(DASHES)])

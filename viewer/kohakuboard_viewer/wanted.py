@@ -8,6 +8,9 @@ x=NAME              step, index, relative, wall, or any metric: points go where 
 lo=, hi=            the window in the unit of x, times in seconds; by default all
 width=              how many buckets, one for each pixel
 smooth=, way=       the weight of the smoothing, 0 for none, and how (see smooth.py)
+project=NAME        instead of run: all runs of a project
+by=, band=          one curve for all runs of one value of a config key such as optimizer.lr, or of `group` or `name`:
+                    their mean, within std, sem, ci or minmax (see groups.py)
 """
 
 from __future__ import annotations
@@ -21,9 +24,10 @@ from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from .groups import BANDS, Band
 from .smooth import WAYS, Smoothing
 
-__all__ = ["Wanted", "real", "wanted_of", "whole_between"]
+__all__ = ["Wanted", "real", "refuse_too_many", "wanted_of", "whole_between"]
 
 MOST_LINES: Final = 1000
 _WIDEST: Final = 8192
@@ -42,16 +46,16 @@ class Wanted:
     hi: float | None
     width: int
     smooth: Smoothing | None
+    project: str | None = None
+    by: str | None = None
+    band: Band = "std"
 
 
 def wanted_of(request: Request) -> Wanted:
     """Return what a URL asks for. Raises HTTPException."""
     query = request.query_params
     runs, metrics = _runs(request), list(dict.fromkeys(query.getlist("metric"))) or [""]
-    if len(runs) * len(metrics) > MOST_LINES:
-        raise HTTPException(
-            400, f"a chart has at most {MOST_LINES} curves, not {len(runs)} runs of {len(metrics)} metrics"
-        )
+    refuse_too_many(len(runs), len(metrics))
     return Wanted(
         runs=runs,
         metrics=metrics,
@@ -62,7 +66,18 @@ def wanted_of(request: Request) -> Wanted:
         hi=real(query, "hi"),
         width=whole_between(query, "width", 1000, 1, _WIDEST),
         smooth=_smoothing(query),
+        project=query.get("project") if "run_id" not in request.path_params else None,
+        by=query.get("by") or None,
+        band=_band(query),
     )
+
+
+def refuse_too_many(runs: int, metrics: int) -> None:
+    """Raise HTTPException when these are more curves than a chart has."""
+    if runs * metrics > MOST_LINES:
+        raise HTTPException(
+            400, f"a chart has at most {MOST_LINES} curves, not those of {runs} runs and {metrics} metrics"
+        )
 
 
 def _runs(request: Request) -> list[tuple[str, str]]:
@@ -74,9 +89,17 @@ def _runs(request: Request) -> list[tuple[str, str]]:
         if not slash:
             raise HTTPException(400, f"run is PROJECT/ID, not {name!r}")
         found.append((project, run_id))
-    if not found:
+    if not found and "project" not in request.query_params:
         raise HTTPException(400, "run=PROJECT/ID is missing, which may be there once for each run")
     return found
+
+
+def _band(query: QueryParams) -> Band:
+    asked = query.get("band") or "std"
+    for band in BANDS:
+        if asked == band:
+            return band
+    raise HTTPException(400, f"band is one of {', '.join(BANDS)}, not {asked!r}")
 
 
 def _smoothing(query: QueryParams) -> Smoothing | None:
