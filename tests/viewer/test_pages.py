@@ -42,7 +42,7 @@ def test_the_list_shows_runs_newest_first_with_their_main_metrics(
     page = client.get("/runs").text
     assert names(page) == ["second", "first"]
     headings = re.findall(r'data-column="metric.([^"]+)"', page)
-    assert headings == ["val/acc", "train/loss"]
+    assert headings == ["val/acc", "val/acc:curve", "train/loss"]
     assert "baseline" in page
     assert 'href="/p/other"' in page
     assert 'class="status status-failed"' in page

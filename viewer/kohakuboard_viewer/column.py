@@ -20,8 +20,10 @@ __all__ = ["Column", "number_text"]
 
 Mask = NDArray[np.bool_]
 
-# What a column mostly has, and numpy takes at once. Whole numbers may be too large for it.
-_NUMBERS: Final = {float, type(None)}
+# What a column mostly has, and is taken at once.
+_NUMBERS: Final = {float, int, type(None)}
+_TEXTS: Final = {str, type(None)}
+_LARGEST: Final = 2**1000  # numpy refuses a whole number beyond what a float can be
 
 
 def number_text(value: float) -> str:
@@ -69,9 +71,14 @@ class Column:
             numbers[kept], codes[kept] = self.numbers[old], self.codes[old]
             is_number[kept] = self.is_number[old]
         places = {text: place for place, text in enumerate(self.texts)}
-        if set(map(type, values)) <= _NUMBERS:
+        kinds = set(map(type, values))
+        if kinds <= _NUMBERS and not _too_large(values):
             numbers[fresh] = np.array(values, dtype=np.float64)  # None becomes NaN
             is_number[fresh] = [value is not None for value in values]
+        elif kinds <= _TEXTS:
+            codes[fresh] = [
+                -1 if value is None else places.setdefault((value,), len(places)) for value in values
+            ]
         else:
             codes[fresh] = [_code(value, places) for value in values]
             for row, value in zip(fresh.tolist(), values, strict=True):
@@ -127,6 +134,10 @@ class Column:
         sign = -1 if descending else 1
         found: NDArray[np.int64] = np.lexsort((sign * self.rank, sign * numbers, kind))
         return found
+
+
+def _too_large(values: Sequence[Any]) -> bool:
+    return any(type(value) is int and abs(value) > _LARGEST for value in values)
 
 
 def _is_number(value: object) -> bool:

@@ -3,7 +3,7 @@
     name, status, started …   what each run has, see ATTRIBUTES
     config.<path>             a hyperparameter
     metric.<name>[:<stat>]    what a metric came to: its last value, or min, max, mean or count; samples of the
-                              machine, too ("metric.system/cpu:mean")
+                              machine, too ("metric.system/cpu:mean"); with :curve a picture of it
     summary.<path>            what was put into board.summary
     env.<path>                of the machine, the program or the code
 
@@ -18,7 +18,19 @@ from typing import Any, Final, NamedTuple
 
 from .rows import Row
 
-__all__ = ["ATTRIBUTES", "KINDS", "STATS", "Attribute", "getter", "label", "resolve", "split"]
+__all__ = [
+    "ATTRIBUTES",
+    "CURVE",
+    "KINDS",
+    "STATS",
+    "Attribute",
+    "curve_of",
+    "getter",
+    "is_curve",
+    "label",
+    "resolve",
+    "split",
+]
 
 
 class Attribute(NamedTuple):
@@ -48,6 +60,7 @@ ATTRIBUTES: Final[Mapping[str, Attribute]] = {
 }
 KINDS: Final = ("config", "metric", "summary", "env")
 STATS: Final = ("last", "min", "max", "mean", "count")
+CURVE: Final = "curve"  # a small picture, in the place of a stat
 
 # How many names are looked at for one that is meant.
 _MOST_GUESSED: Final = 5000
@@ -64,6 +77,16 @@ def split(key: str) -> tuple[str, str]:
 def label(key: str) -> str:
     """Return what stands at the top of a column."""
     return split(key)[1]
+
+
+def is_curve(key: str) -> bool:
+    """Tell whether a column shows pictures of curves."""
+    return key.startswith("metric.") and key.endswith(f":{CURVE}")
+
+
+def curve_of(key: str) -> str:
+    """Return the name of the metric that such a column shows."""
+    return split(key)[1].removesuffix(f":{CURVE}")
 
 
 def getter(key: str) -> Callable[[Row], Any]:
@@ -84,14 +107,14 @@ def getter(key: str) -> Callable[[Row], Any]:
 
 def _metric(rest: str) -> Callable[[Row], Any]:
     name, _, stat = rest.rpartition(":")
-    known = stat if stat in STATS else ""
+    known = stat if stat in (*STATS, CURVE) else ""
 
     def read(row: Row) -> Any:
         found = row.metrics.get(rest) or row.system.get(rest)
         if found is not None:
             return found.last
         found = (row.metrics.get(name) or row.system.get(name)) if known else None
-        return None if found is None else getattr(found, known)
+        return None if found is None else getattr(found, "last_step" if known == CURVE else known)
 
     return read
 
@@ -135,4 +158,4 @@ def _is_known(rest: str, names: Iterable[str], kind: str) -> bool:
     if rest in names:
         return True
     name, _, stat = rest.rpartition(":")
-    return kind == "metric" and stat in STATS and name in names
+    return kind == "metric" and stat in (*STATS, CURVE) and name in names

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -24,9 +24,12 @@ PER_PAGE: Final = 100
 
 _MAIN_METRICS: Final = 5
 _MAIN_CONFIG: Final = 6
+# A curve is drawn from the points of the run, and reads them: for very many runs one has to ask for it.
+_FEW_RUNS: Final = 500
 # Beyond that one has to choose them: it takes a millisecond to find out whether a column varies.
 _MOST_TRIED: Final = 200
 _FACTS: Final = ("status", "started", "duration", "step")
+_DRAWN: Final = ("status", "project", "started", "ended")
 _SHORTEST: Final = 60  # characters of a text in a cell; the rest is in its title
 
 
@@ -39,11 +42,18 @@ class Head:
     numeric: bool
     sorted: str
     width: int | None
+    drawn: bool  # in a way of its own: a badge, a link, a time or a picture
+    classes: str
 
     @property
     def kind(self) -> str:
         """Return where its values come from."""
         return fields.split(self.key)[0]
+
+    @property
+    def curve(self) -> bool:
+        """Tell whether it shows pictures of curves."""
+        return fields.is_curve(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,8 @@ class Listing:
 
 def list_runs(table: Table, asked: Asked) -> Listing:
     """Return the page of a table that is asked for; a query that cannot be understood finds all."""
+    groups_by = [key for name in asked.groups if (key := _known_key(table, name))]
+    asked = replace(asked, groups=tuple(dict.fromkeys(groups_by)))
     query, places, error = _found(table, asked)
     keys = _columns(table, asked)
     groups = (
@@ -111,7 +123,11 @@ def list_runs(table: Table, asked: Asked) -> Listing:
     if groups is None:
         rows = _rows(table, keys, _sorted(table, asked, places)[window].tolist())
     else:
-        keys = [key for key in keys if key not in asked.groups and key not in ("started", "status")]
+        keys = [
+            key
+            for key in keys
+            if key not in (*asked.groups, "started", "status") and not fields.is_curve(key)
+        ]
     return Listing(
         asked=asked,
         total=len(table),
@@ -167,6 +183,8 @@ def default_columns(table: Table) -> list[str]:
     own = [name for name in names if not name.startswith("system/")] or list(names)
     weighted = {name: names[name] for name in own}
     metrics = [f"metric.{name}" for name in present.main_metrics(weighted, _MAIN_METRICS)]
+    if metrics and len(table) <= _FEW_RUNS:
+        metrics.insert(1, f"{metrics[0]}:{fields.CURVE}")
     return [*_FACTS, *metrics, *varying]
 
 
@@ -177,8 +195,11 @@ def _tried(table: Table) -> list[str]:
 def _head(table: Table, key: str, asked: Asked) -> Head:
     sorted_by = _known_key(table, asked.sort) == key
     order = ("descending" if asked.descending else "ascending") if sorted_by else ""
-    numeric = bool(table.column(key).is_number.any()) and key not in ("started", "ended")
-    return Head(key, fields.label(key), numeric, order, asked.widths.get(key))
+    drawn = key in _DRAWN or fields.is_curve(key)
+    numeric = not drawn and bool(table.column(key).is_number.any())
+    width = asked.widths.get(key)
+    classes = " ".join(filter(None, ["n" if numeric else "", "sized" if width else ""]))
+    return Head(key, fields.label(key), numeric, order, width, drawn, classes)
 
 
 def _rows(table: Table, keys: Sequence[str], places: Sequence[int]) -> list[tuple[Row, Sequence[Cell]]]:
@@ -191,6 +212,8 @@ def _cell(key: str, value: Any) -> Cell:
     """Return a value as text, cut where it is long."""
     if value is None:
         return Cell("–", None)
+    if fields.is_curve(key):
+        return Cell(fields.curve_of(key), fields.curve_of(key))
     if key == "duration":
         return Cell(present.duration(value), value, numeric=True)
     if isinstance(value, int | float) and not isinstance(value, bool):

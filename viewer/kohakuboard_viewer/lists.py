@@ -104,6 +104,7 @@ class Lists:
             "path": f"/p/{quote(folder, safe='')}" if folder else "/runs",
             "asked": asked,
             "listing": listing,
+            "lines": [(row, list(zip(listing.heads, cells, strict=True))) for row, cells in listing.rows],
             "running": sum(row.live for row in table.rows),
             "chosen": chosen,
             "offers": _offers(table),

@@ -115,7 +115,7 @@ def row_of(run: Run) -> Row:
 
 def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the leaves by their paths; mostly these are the values themselves."""
-    if not any(isinstance(value, Mapping) for value in values.values()):
+    if dict not in map(type, values.values()):
         return values
     return dict(leaves(values))
 
@@ -123,7 +123,7 @@ def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:
 def leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     """Yield the leaves of nested mappings as ("optimizer.lr", 0.001); a list is one leaf."""
     for key, value in values.items():
-        if isinstance(value, Mapping) and value and depth < _DEEPEST:
+        if isinstance(value, dict) and value and depth < _DEEPEST:
             yield from leaves(value, f"{prefix}{key}.", depth + 1)
         else:
             yield f"{prefix}{key}", value

@@ -7,6 +7,7 @@ RunView or a Row, whose parts the reader replaces and does not change.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import threading
@@ -99,10 +100,10 @@ class Shelf:
             self._list(0.0)
             return self._chosen(project)
 
-    def table(self, project: str | None = None) -> Table:
-        """Return the same as a table; of very many runs one that was right a moment ago."""
+    def table(self, project: str | None = None, fresh_s: float = _FRESH_S) -> Table:
+        """Return the same as a table; of very many runs one that was right up to `fresh_s` ago."""
         with self._listing:
-            self._list(_FRESH_S)
+            self._list(fresh_s)
             rows, before = self._chosen(project), self._tables.get(project)
             if before is not None and len(before) == len(rows) and all(map(is_, before.rows, rows)):
                 return before
@@ -121,13 +122,17 @@ class Shelf:
         if len(self._rows) >= _MANY_RUNS and now - self._listed_at < fresh_s:
             return
         known, self._known = self._known, {}
+        root, folders = os.path.realpath(self.root), dict[Path, bool]()
         for entry in self._workspace.entries():
             seen, row = known.get(entry.run.path, (None, None))
-            if row is None and not self.is_inside(entry.run.path):
+            if row is None and not _is_inside(entry.run.path, root, folders):
                 continue
             if row is None or seen is not entry:
                 row = row_of(entry.run)
             self._known[entry.run.path] = entry, row
+        if len(self._known) - len(known) >= _MANY_RUNS:
+            # A million objects that stay: the search for reference cycles took a second each time it went through them.
+            gc.freeze()
         self._rows = [row for _, row in self._known.values()]
         self._listed_at = time.monotonic()
 
@@ -155,7 +160,7 @@ class Shelf:
 
     def is_inside(self, path: Path) -> bool:
         """Tell whether a run is under the root in truth: links may lead anywhere."""
-        return os.path.realpath(path).startswith(f"{os.path.realpath(self.root)}{os.sep}")
+        return _is_inside(path, os.path.realpath(self.root), {})
 
     def path(self, project: str, run_id: str) -> Path:
         """Return a run's directory; the project is named by its directory or as the user called it."""
@@ -186,6 +191,14 @@ class Shelf:
             return open_run(path)
         except NotARunError as exc:
             raise RunNotFoundError(self.root, f"{path.parent.name}/{path.name}") from exc
+
+
+def _is_inside(path: Path, root: str, folders: dict[Path, bool]) -> bool:
+    """Tell whether a run is under a root in truth, looking at each folder once."""
+    inside = folders.get(path.parent)
+    if inside is None:
+        inside = folders[path.parent] = os.path.realpath(path.parent).startswith(f"{root}{os.sep}")
+    return inside and not os.path.islink(path)
 
 
 def _is_plain(name: str) -> bool:

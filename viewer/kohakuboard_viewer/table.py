@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from . import fields
+from .answers import digest_of
 from .column import Column
 from .rows import Row, leaves
 
@@ -77,6 +78,11 @@ class Table:
     def texts(self) -> list[str]:
         """Return for each row what words are looked for in."""
         return [row.words for row in self.rows]
+
+    @cached_property
+    def version(self) -> str:
+        """Return a word that is another when a run is."""
+        return digest_of(*(f"{row.folder}/{row.id} {row.version}" for row in self.rows))
 
     @cached_property
     def archived(self) -> int:

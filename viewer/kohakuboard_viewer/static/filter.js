@@ -23,6 +23,10 @@ if (form) {
     event.preventDefault()
     apply()
   })
+  addEventListener("kobo-patched", () => {
+    const asked = new URLSearchParams(location.search).get("q") ?? ""
+    if (document.activeElement !== form.elements.q) form.elements.q.value = asked // a link changed it
+  })
   addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input, textarea, select, [contenteditable]")
     if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
