@@ -29,6 +29,7 @@ LOCK_TIMEOUT_S: Final = 2.0
 WRITER_TIMEOUT_S: Final = 30.0
 # 16 MiB of log: more than an hour of flushes.
 CHECKPOINT_PAGES: Final = 4096
+PAGE_BYTES: Final = 4096
 # A larger database is taken for whole when it opens: to check it is to read it all.
 CHECKED_BYTES: Final = 64 << 20
 # What belongs to a database file: its write-ahead log, or what undoes a half transaction.
@@ -52,6 +53,8 @@ def open_for_writing(path: Path, *, log: bool = False) -> sqlite3.Connection:
         if log and may_map(path.parent):
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
+            # What a transaction beyond that leaves, of a large table, is cut off with the first one after it.
+            connection.execute(f"PRAGMA journal_size_limit={CHECKPOINT_PAGES * PAGE_BYTES}")
         else:
             _use_rollback_journal(connection)
             path.with_name(f"{path.name}-shm").unlink(missing_ok=True)

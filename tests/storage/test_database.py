@@ -83,3 +83,18 @@ def test_the_database_does_not_change_while_its_log_grows(tmp_path: Path) -> Non
             connection.commit()
         assert path.read_bytes() == before
         assert path.with_name("run.db-wal").stat().st_size > 5 << 20
+
+
+def test_what_a_large_transaction_added_to_the_log_is_cut_off_by_the_next_ones(tmp_path: Path) -> None:
+    """The log of a run in which a table of a million rows was logged kept 60 MB until the end."""
+    path = tmp_path / "run.db"
+    with closing(open_for_writing(path, log=True)) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        connection.executemany("INSERT INTO t VALUES (zeroblob(?))", [(1 << 20,)] * 30)
+        connection.commit()
+        size = path.with_name("run.db-wal").stat().st_size
+        assert size > 30 << 20
+        connection.execute("INSERT INTO t VALUES (1)")
+        connection.commit()
+        assert path.with_name("run.db-wal").stat().st_size == 16 << 20
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (31,)

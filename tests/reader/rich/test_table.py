@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,45 +14,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kohakuboard.client.rich import Media, Rich, Table
-from kohakuboard.client.values import encode_rich, rich_values
+from kohakuboard.client.rich import Media, Table
 from kohakuboard.errors import ColumnNotFoundError, MetricNotFoundError
-from kohakuboard.journal.format import RICH
-from kohakuboard.journal.shard import Shard
-from kohakuboard.reader import MediaEntry, Run, TableEntry, open_run
-from kohakuboard.writer.drain import Drain
+from kohakuboard.reader import MediaEntry, Run, TableEntry
+from tests.writer.rich.storing import stored
 
 Logged = Callable[..., Run]
-
-
-START: dict[str, Any] = {
-    "type": "start", "run_id": "r", "name": "r", "default_name": "r", "project": "p", "group": None, "notes": None,
-    "tags": [], "config": {}, "process": {},
-}  # fmt: skip
 
 
 @pytest.fixture
 def logged(tmp_path: Path) -> Logged:
     """Return what logs values under names, one dict a step, and opens the run once a writer has stored them."""
-    run = tmp_path / "run"
-
-    def log(*steps: dict[str, Rich | list[Rich]]) -> Run:
-        shard = Shard(run / "journal", rank=0, host=os.uname().nodename)
-        shard.event(0, START)
-        for step, values in enumerate(steps):
-            items = [
-                {"name": name, "index": i, **value.to_item(shard.stage)}
-                for name, values_of_name in values.items()
-                for i, value in enumerate(rich_values(values_of_name))
-            ]
-            shard.record(RICH, step, encode_rich({}, items))
-        drain = Drain(run, "writer")
-        drain.exhaust()
-        drain.close()
-        shard.close()
-        return open_run(run)
-
-    return log
+    return partial(stored, tmp_path / "run")
 
 
 def read_back(logged: Logged, cells: list[Any]) -> tuple[str, list[Any]]:
