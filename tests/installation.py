@@ -42,16 +42,28 @@ def build_wheel(folder: Path) -> None:
     run(*build, cwd=REPOSITORY)
 
 
-def install(wheel: Path, environment: Path) -> None:
-    """Install the wheel into an environment that sees the dependencies, not the checkout."""
+def install(what: Path, environment: Path, *, tool: str = "pip") -> None:
+    """Install a wheel, or a checkout as editable, into an environment that sees the dependencies, not the checkout.
+
+    `tool` is pip or uv.
+    """
     run(sys.executable, "-m", "venv", "--without-pip", environment, cwd=environment.parent)
     (site,) = environment.glob("lib/python*/site-packages")
-    run(
-        sys.executable,
-        *("-m", "pip", "--python", environment, "install", "--quiet", "--no-deps", "--no-index", wheel),
-        cwd=environment,
-        PIP_DISABLE_PIP_VERSION_CHECK="1",
-    )
     dependencies = [path for path in sys.path if path.endswith("site-packages")]
     # A folder that a .pth file names is added without its own .pth files: an editable install stays out.
     (site / "dependencies.pth").write_text("\n".join(dependencies))
+    told = [*_TOOLS[tool](environment), "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    run(
+        *told,
+        *(["--editable", what] if what.is_dir() else [what]),
+        cwd=environment,
+        PIP_DISABLE_PIP_VERSION_CHECK="1",
+    )
+
+
+_TOOLS: dict[str, Callable[[Path], list[str | Path]]] = {
+    "pip": lambda environment: [sys.executable, "-m", "pip", "--python", environment, "install"],
+    "uv": lambda environment: [
+        Path(sys.executable).with_name("uv"), "pip", "install", "--python", environment / "bin" / "python"
+    ],
+}  # fmt: skip

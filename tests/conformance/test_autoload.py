@@ -15,7 +15,10 @@ from types import ModuleType
 import pytest
 
 import _kohakuboard_hook as hook
-from tests.installation import run
+from kohakuboard.reader import Workspace
+from tests.installation import install, run
+
+REPOSITORY = Path(__file__).parents[2]
 
 # In each process of a launch: both frameworks know the name, and nothing of the core was imported for it.
 PROGRAM = """
@@ -70,6 +73,38 @@ def test_r57_a_script_without_an_import_finds_us(
 def test_r57_a_launcher_hands_it_on(installed: Path, program: Path, launcher: tuple[str, ...]) -> None:
     told = run(installed / "python", *launcher, str(program), cwd=program.parent, OMP_NUM_THREADS="1")
     assert set(told.splitlines()) == {KNOWN}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("tool", "editable"),
+    [("uv", False), ("pip", True), ("uv", True)],
+    ids=["uv", "pip-editable", "uv-editable"],
+)
+def test_r57_it_is_there_whichever_way_we_are_installed(
+    wheel: Path, tmp_path: Path, program: Path, tool: str, editable: bool
+) -> None:
+    install(REPOSITORY if editable else wheel, tmp_path / "environment", tool=tool)
+    python = tmp_path / "environment" / "bin" / "python"
+    assert run(python, program, cwd=tmp_path).splitlines() == [KNOWN]
+
+
+@pytest.mark.slow
+def test_r49_the_short_name_of_the_logger_is_known_to_a_command_line(installed: Path, tmp_path: Path) -> None:
+    job = REPOSITORY / "tests" / "conformance" / "jobs" / "lightning_cli_job.py"
+    trainer = [
+        "--trainer.max_steps",
+        "2",
+        "--trainer.accelerator",
+        "cpu",
+        "--trainer.enable_progress_bar",
+        "False",
+    ]
+    logger = ["--trainer.logger", "KohakuBoardLogger", "--trainer.logger.capture_output", "python"]
+    run(installed / "python", job, "fit", *trainer, *logger, cwd=tmp_path)
+    (made,) = Workspace(tmp_path / "kohakuboard").runs()
+    assert (made.project, made.status) == ("lightning_logs", "finished")
+    assert "capture_output: python" in (made.path / "config.yaml").read_text()
 
 
 def test_r58_it_imports_nothing_at_the_start_of_python(installed: Path, tmp_path: Path) -> None:

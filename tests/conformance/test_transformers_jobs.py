@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-from kohakuboard.reader import Run, Workspace
+from kohakuboard.reader import Run, Workspace, open_run
 from tests.conformance.tiny import points
 from tests.reliability.processes import wait_for, wait_for_writers
 
@@ -97,6 +99,22 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
     assert all(end > begin for end, begin in zip(ends, begun[1:], strict=False))
 
 
+@pytest.mark.slow
+def test_r12_a_job_that_torchrun_starts_again_goes_on_with_its_run(
+    start_job: StartJob, only_run: ReadRun
+) -> None:
+    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "--max-restarts", "1")
+    job = start_job(TRAINER_JOB, "--end", "error once", "--save-steps", "2", launcher=launcher)
+    printed, _ = job.communicate(timeout=110)
+    assert job.returncode == 0, printed
+    run = only_run()
+    assert [step for step, _ in points(run, "train/loss")] == [1, 2, 3, 4, 5, 6]
+    assert [(attempt.status, attempt.at_step) for attempt in run.attempts] == [
+        ("failed", None),
+        ("finished", 2),
+    ]
+
+
 # A notebook
 
 NOTEBOOK = """
@@ -163,3 +181,62 @@ def test_r17_r73_a_training_that_raises_in_a_cell_is_failed_while_the_kernel_liv
     assert first.group == second.group
     assert "ZeroDivisionError" in (loop.error or "")
     assert [value for _, value in points(mine, "a")] == [1.0, 2.0]
+
+
+TRAINING = """
+import kohakuboard, time
+from pathlib import Path
+from transformers import TrainerCallback
+from tests.conformance.tiny import tiny_trainer
+
+class Slow(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        time.sleep(PAUSE_S)
+
+job = tiny_trainer(Path("."), Slow(), report_to="kohakuboard", logging_steps=1, save_strategy="steps", save_steps=2,
+                   max_steps=STEPS)
+job.train(resume_from_checkpoint=any(Path("out").glob("checkpoint-*")))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_r73_a_kernel_that_is_restarted_in_a_training_goes_on_with_its_run(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the second kernel %autoreload reads the adapter anew, between one training and the next."""
+    repository, integrations = Path(__file__).parents[2], tmp_path / "integrations"
+    shutil.copytree(repository / "integrations", integrations)
+    monkeypatch.setenv("PYTHONPATH", f"{repository}:{integrations}")
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(tmp_path))
+    try:
+        client = manager.blocking_client()
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        client.execute(f"PAUSE_S, STEPS = 0.5, 100\n{TRAINING}")
+        wait_for(lambda: list(Path("out").glob("checkpoint-2/trainer_state.json")))
+        wait_for(lambda: len(points(Workspace(root).runs()[0], "train/loss")) >= 3)
+        manager.restart_kernel(now=True)
+        (run,) = Workspace(root).runs()
+        wait_for_writers(run.path)
+        assert (open_run(run.path).status, open_run(run.path).error) == ("crashed", "killed by SIGKILL")
+        client.wait_for_ready(timeout=60)
+        steps = int(max(run.series("train/loss").step)) + 2
+        cells = [
+            f"%load_ext autoreload\n%autoreload 2\nPAUSE_S, STEPS = 0, {steps}\n{TRAINING}",
+            "for path in Path('integrations').rglob('*.py'): path.write_text(path.read_text() + '\\n')",
+            "job.train()",
+        ]
+        for cell in cells:
+            told = client.execute_interactive(cell, timeout=60)["content"]
+            assert told["status"] == "ok", told
+        client.stop_channels()
+    finally:
+        manager.shutdown_kernel(now=True)
+    second, first = Workspace(root).runs()
+    assert (first.id, first.status) == (run.id, "finished")
+    assert [attempt.status for attempt in first.attempts] == ["crashed", "finished"]
+    for one in (first, second):
+        assert [step for step, _ in points(one, "train/loss")] == list(range(1, steps + 1))
