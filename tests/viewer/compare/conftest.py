@@ -36,7 +36,7 @@ def logs(**values: float) -> Callable[[Board], None]:
 
 def row_of(page: str, name: str) -> str:
     """Return the rows of a table that speak of a name, "" when there is none."""
-    found = re.search(rf'<(tr|tbody) data-key="{re.escape(name)}">.*?</\1>', page, re.S)
+    found = re.search(rf'<(tr|tbody) data-key="{re.escape(name)}"[^>]*>.*?</\1>', page, re.S)
     return found[0] if found else ""
 
 

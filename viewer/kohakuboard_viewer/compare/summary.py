@@ -21,7 +21,16 @@ from ..tabs import Paging
 from .ask import RunsAsk
 from .runs import Compared
 
-__all__ = ["DIRECTIONS", "Direction", "Row", "Summary", "direction_of", "metric_names", "summary_of"]
+__all__ = [
+    "DIRECTIONS",
+    "STATISTICS",
+    "Direction",
+    "Row",
+    "Summary",
+    "direction_of",
+    "metric_names",
+    "summary_of",
+]
 
 Direction = Literal["lower", "higher", "neither"]
 DIRECTIONS: Final[tuple[Direction, ...]] = get_args(Direction)

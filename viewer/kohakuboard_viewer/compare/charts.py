@@ -1,0 +1,83 @@
+"""Curves: one chart for each metric, with a line for each run that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from kohakuboard.reader import Metric
+
+from ..patterns import PatternError, matching
+from ..shelf import Shelf
+from ..tabs import Paging
+from ..tabs.charts import axes, sections
+from .ask import RunsAsk
+from .runs import Compared, Gathered
+from .summary import metric_names
+from .view import View
+
+__all__ = ["VIEW", "Overlay"]
+
+_MOST_LINES: Final = 6000  # on a page: what a chart is of travels in its address
+_CHARTS: Final = (24, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Hold what a chart is of: a metric, how many runs have it, and the query that asks for their curves."""
+
+    name: str
+    n_runs: int
+    query: str
+
+
+def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
+    runs, query = gathered.runs, ask.words("q")
+    counts = metric_names(runs)
+    alone = ask.words("alone") == "1" or len(runs) == 1
+    shared = [name for name, count in counts.items() if alone or count > 1]
+    names, complaint = _found(shared, query)
+    known = _metrics(runs)
+    grouped = sections([known[name] for name in names])
+    ordered = [metric for members in grouped.values() for metric in members]
+    least, most = _CHARTS
+    paging = Paging.of(ask, len(ordered), min(max(_MOST_LINES // len(runs), least), most))
+    shown = sections(ordered[paging.begin : paging.end])
+    return {
+        "query": query,
+        "complaint": complaint,
+        "paging": paging,
+        "sections": {
+            name: [overlay(metric.name, runs) for metric in members] for name, members in shown.items()
+        },
+        "totals": {name: len(members) for name, members in grouped.items()},
+        "axes": axes(counts),
+        "alone": alone,
+        "n_alone": sum(count == 1 for count in counts.values()) if len(runs) > 1 else 0,
+    }
+
+
+def overlay(name: str, runs: Sequence[Compared]) -> Overlay:
+    """Return the chart of a metric."""
+    having = [("run", run.address) for run in runs if name in run.metrics]
+    return Overlay(name, len(having), "?" + urlencode([("metric", name), *having], safe="/"))
+
+
+def _found(names: Sequence[str], query: str) -> tuple[list[str], str | None]:
+    try:
+        return matching(names, query), None
+    except PatternError as exc:
+        return [], str(exc)
+
+
+def _metrics(runs: Sequence[Compared]) -> dict[str, Metric]:
+    """Return a metric of each name."""
+    found: dict[str, Metric] = {}
+    for run in runs[::-1]:
+        found.update(run.metrics)
+    return found
+
+
+VIEW = View("charts", "Charts", _show)
