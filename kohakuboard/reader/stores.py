@@ -25,6 +25,7 @@ class Stores:
         self._scalars: ScalarReader | None = None
         self._histograms: HistogramReader | None = None
         self._scalars_stale = self._histograms_stale = True
+        self._media_seen: tuple[tuple[tuple[int, int, int] | None, ...], bool] | None = None
 
     def expire(self) -> None:
         """Look for newer versions at the next reading."""
@@ -32,9 +33,7 @@ class Stores:
 
     def problems(self) -> list[str]:
         """Return what of the datasets and of media.db is damaged, in words."""
-        from ..storage.database import is_damaged
-
-        found = ["media.db is damaged"] if is_damaged(self._run / "media.db") else []
+        found = ["media.db is damaged"] if self._is_media_damaged() else []
         paths = [
             path for kind in ("scalars", "histograms") for path in sorted(self._run.glob(f"{kind}/*.lance"))
         ]
@@ -43,6 +42,16 @@ class Stores:
 
             found += [text for path in paths for text in complaints(path)]
         return found
+
+    def _is_media_damaged(self) -> bool:
+        """Tell whether media.db can be read; looked at again when it is another, as that takes 20 ms of a large one."""
+        from ..storage.database import is_damaged
+
+        path = self._run / "media.db"
+        state = tuple(_stamp(path.with_name(path.name + suffix)) for suffix in ("", "-wal", "-journal"))
+        if self._media_seen is None or self._media_seen[0] != state:
+            self._media_seen = state, is_damaged(path)
+        return self._media_seen[1]
 
     @property
     def scalars(self) -> ScalarReader | None:
@@ -97,3 +106,12 @@ def in_time_order(columns: list[Column]) -> Column:
     """Join the columns of several processes that logged at the same time."""
     joined = join_columns(columns)
     return joined if len(columns) == 1 else joined.take(np.argsort(joined.times, kind="stable"))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes with a file; None when there is none."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns

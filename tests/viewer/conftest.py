@@ -47,6 +47,13 @@ def client(root: Path) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the script of axe-core, which finds what keeps people out of a page."""
+    script = next(Path(__file__).parent.glob("vendored/axe-core-*.min.js"), None)
+    return script.read_text() if script else pytest.skip("there is no axe-core in tests/viewer/vendored")
+
+
 @contextmanager
 def served(root: Path) -> Iterator[str]:
     """Serve a root on a free port for the length of a with block, and give its address."""

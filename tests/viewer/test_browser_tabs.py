@@ -27,6 +27,8 @@ TABS = (
     "densities",
     "tensors",
     "tables",
+    "text",
+    "artifacts",
     "console",
     "system",
     "environment",
@@ -124,6 +126,27 @@ def test_every_tab_is_calm_fits_its_window_and_runs_nothing_that_was_logged(
         expect(page.locator(".tabs [aria-current]")).to_be_in_viewport(ratio=1)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, tab
         assert page.title() != "1"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_tab(
+    open_tab: Callable[..., Page], address: str, axe: str, theme: str
+) -> None:
+    page = open_tab("", color_scheme=theme)
+    views = (
+        "histograms?view=ridges",
+        "histograms?view=surface",
+        "tensors?name=cube",
+        "tables?step=all",
+        "alerts",
+    )
+    for tab in (*TABS, *views):
+        page.goto(f"{address}/{tab}" if tab else address, wait_until="load")
+        page.evaluate(axe)
+        found = page.evaluate("async () => (await axe.run({ iframes: false })).violations")
+        said = [(one["id"], one["nodes"][0]["target"], one["nodes"][0]["failureSummary"]) for one in found]
+        assert said == [], tab
 
 
 def test_the_slider_moves_with_the_keyboard_and_the_url_keeps_the_step(open_tab: Callable[..., Page]) -> None:
@@ -267,6 +290,7 @@ def test_what_is_printed_appears_at_the_end(open_tab: Callable[..., Page], tmp_p
                 file.write("the newest\n")
             newest = page.locator(".console li", has_text="the newest")
             expect(newest).to_be_in_viewport()
+            page.close()  # before its server, which it asks for more
 
 
 def test_the_output_is_filtered_in_place_and_followed_again(open_tab: Callable[..., Page]) -> None:

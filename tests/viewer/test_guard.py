@@ -57,3 +57,10 @@ def test_a_refusal_has_them_too_and_says_what_to_do(client: TestClient) -> None:
     refusal = client.get("/", headers={"host": "evil.example"})
     assert "localhost" in refusal.text
     assert refusal.headers["x-content-type-options"] == "nosniff"
+
+
+def test_frames_of_no_origin_get_our_scripts_and_nothing_else(client: TestClient) -> None:
+    """They draw figures; refused, they stayed empty."""
+    assert client.get("/static/figure.js", headers={"origin": "null"}).status_code == 200
+    assert client.post("/static/figure.js", headers={"origin": "null"}).status_code == 403
+    assert client.get("/", headers={"origin": "null"}).status_code == 403

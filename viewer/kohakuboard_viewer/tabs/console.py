@@ -12,15 +12,18 @@ from kohakuboard.reader import Console, ConsoleLine, Run
 
 from .. import present
 from ..ansi import Pen, paint
+from ..kept import Kept
 from .base import Ask, Tab
 
 __all__ = ["TAB", "PaintedLine"]
 
 _SHOWN: Final = 500
-_MOST_SHOWN: Final = 10_000
+_MOST_SHOWN: Final = 4_000
 _SEARCHED: Final = 200_000
 _STREAMS: Final = ("stdout", "stderr")
 _LONGEST: Final = 2000
+_LIMIT_BYTES: Final = 16 * 1024 * 1024
+_FOUND: Final = Kept[Console](_LIMIT_BYTES, lambda lines: 500 + len(lines) * 300)
 _FILE: Final = re.compile(r"console(?:\.(\d{1,9}))?\.log(\.live)?")
 
 
@@ -42,6 +45,11 @@ def _ranks(run: Run) -> list[int]:
 
 
 def _version(run: Run) -> str:
+    return f"{run.version}-{_state(run)}"
+
+
+def _state(run: Run) -> str:
+    """Return a word that is another whenever more was printed."""
     states = []
     for path in sorted(run.path.glob("console*.log*")):
         try:
@@ -49,7 +57,7 @@ def _version(run: Run) -> str:
         except OSError:
             continue  # a line that was not finished is, now
         states.append(f"{path.name} {stat.st_size} {stat.st_mtime_ns}")
-    return f"{run.version}-{hash(tuple(states)) & 0xFFFFFFFFFFFF:x}"
+    return f"{hash(tuple(states)) & 0xFFFFFFFFFFFF:x}"
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
@@ -82,9 +90,14 @@ def _lines(
     if not query and stream is None:
         lines = run.console(rank, last=limit + 1)
     else:
-        words = present.split_words(query)
-        lines = run.console(rank, last=_SEARCHED).having(*words, stream=stream, most=limit + 1)
+        key = (run.path, rank, query, stream, limit)
+        lines = _FOUND.get(key, _state(run), lambda: _found(run, rank, query, stream, limit + 1))
     return lines[-limit:], len(lines) > limit
+
+
+def _found(run: Run, rank: int, query: str, stream: Literal["stdout", "stderr"] | None, most: int) -> Console:
+    words = present.split_words(query)
+    return run.console(rank, last=_SEARCHED).having(*words, stream=stream, most=most)
 
 
 def _size(run: Run, rank: int) -> int:
