@@ -29,15 +29,10 @@ from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by
 from .catalogue import catalogue_paths, read_catalogues, read_environment_details, stamp
 from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
-from .rich.density import DensityEntry, density_entries
-from .rich.histogram import HistogramSeries
-from .rich.media import MediaEntry, StoredFile, media_entries, stored_file
-from .rich.table import TableEntry, table_entries
-from .rich.tensor import TensorEntry, tensor_entries
-from .rich.text import TextEntry, found_texts, text_entries, text_steps
 from .rows import Rows
 from .stores import Stores, in_time_order
 from .tail import Tail
+from .values import RichValues
 
 if TYPE_CHECKING:
     from ..storage.scalars import ScalarReader
@@ -94,7 +89,7 @@ class Placed(NamedTuple):
     turns: dict[str, Attempt]
 
 
-class Run:
+class Run(RichValues):
     """Give access to one run. A snapshot: `refresh` moves it on. Not for use by two threads at once."""
 
     def __init__(self, path: Path) -> None:
@@ -362,69 +357,6 @@ class Run:
             (attempt, column if mask.all() else column.take(np.flatnonzero(mask)))
             for (attempt, column), mask in zip(raw, masks, strict=True)
         ]
-
-    def histogram_names(self) -> list[str]:
-        """Return the names that histograms were logged under."""
-        reader = self._stores.histograms
-        return reader.metrics() if reader else []
-
-    def histograms(self, name: str) -> HistogramSeries:
-        """Return the committed histograms of a name. Raises MetricNotFoundError."""
-        reader = self._stores.histograms
-        found = reader.series(name) if reader else None
-        if found is None or not len(found.steps):
-            raise MetricNotFoundError(self.id, name, self.histogram_names())
-        which = np.array(self._shown(found.shards.tolist(), found.steps.tolist()), dtype=np.int64)
-        if len(np.unique(found.shards[which])) > 1:  # their numbers say nothing of their order
-            which = which[np.argsort(found.times[which], kind="stable")]
-        times = found.times.view("datetime64[us]")
-        nonfinite = (kind[which] for kind in (found.n_nan, found.n_posinf, found.n_neginf))
-        return HistogramSeries(
-            found.steps[which], times[which], found.counts[which], found.edges[which], *nonfinite
-        )
-
-    def densities(self, name: str | None = None) -> list[DensityEntry]:
-        """Return the committed kernel densities of one name, or of all, by step."""
-        return density_entries(self._rows, name)
-
-    def tensors(self, name: str | None = None) -> list[TensorEntry]:
-        """Return what tensors are committed, of one name or of all, by step."""
-        return tensor_entries(self.path, self._rows, name)
-
-    def media(self, name: str | None = None, step: int | None = None) -> list[MediaEntry]:
-        """Return what media and figures are committed, of one name or of all, of one step or of all, by step."""
-        return media_entries(self.path, self._rows, name, step)
-
-    def figures(self, name: str | None = None, step: int | None = None) -> list[MediaEntry]:
-        """Return the figures among the media."""
-        return media_entries(self.path, self._rows, name, step, "figure")
-
-    def stored(self, digest: str, extension: str) -> StoredFile | None:
-        """Return the bytes of media or of a mask by their address, which is safe to take from anybody."""
-        return stored_file(self.path, digest, extension)
-
-    def table(self, name: str, step: int | None = None) -> TableEntry:
-        """Return the table of a name at a step, or its last. Raises MetricNotFoundError."""
-        found = self.tables(name, step)
-        if not found:
-            raise MetricNotFoundError(self.id, name, self._rows.names("tables"))
-        return found[-1]
-
-    def tables(self, name: str | None = None, step: int | None = None) -> list[TableEntry]:
-        """Return what tables are committed, of one name or of all, by name and time; their rows are read later."""
-        return table_entries(self.path, self._rows, name, step)
-
-    def text(self, name: str | None = None, step: int | None = None) -> list[TextEntry]:
-        """Return what texts are committed, of one name or of all, of one step or of all, by step."""
-        return text_entries(self._rows, name, step)
-
-    def text_steps(self) -> dict[str, list[int]]:
-        """Return at which steps there are texts of each name."""
-        return text_steps(self._rows)
-
-    def search_text(self, wanted: str, name: str | None = None, *, limit: int = 100) -> list[TextEntry]:
-        """Return the texts that a part of a text occurs in, the latest first; the case of ASCII letters is ignored."""
-        return found_texts(self._rows, wanted, name, limit)
 
     def console(self, rank: int = 0, *, last: int | None = None) -> Console:
         """Return the lines that a rank printed, or the last few of them, which is quick however many there are."""
