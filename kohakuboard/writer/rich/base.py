@@ -54,8 +54,13 @@ def array_of(item: Mapping[str, Any], shard: Path) -> Any:
     """Return the array that `array_item` of client/rich packed; one that was staged stays on the disk."""
     if "data" in item or 0 in item["shape"]:
         return bits_of(item, shard)
-    shape = tuple(item["shape"])
-    return np.memmap(staged_path(item, shard), dtype=numpy_dtype(item["dtype"]), mode="r", shape=shape)
+    return np.memmap(
+        staged_path(item, shard),
+        dtype=numpy_dtype(item["dtype"]),
+        mode="r",
+        offset=int(item.get("offset", 0)),
+        shape=tuple(item["shape"]),
+    )
 
 
 def bits_of(item: Mapping[str, Any], shard: Path) -> Any:

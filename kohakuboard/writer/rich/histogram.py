@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from ...journal.bins import Bins, count_bins
-from .base import bits_of, readable, values_in
+from .base import array_of, bits_of, readable, values_in
 
 __all__ = ["Counted", "histogram_of"]
+
+# Places that are counted at once.
+BLOCK: Final = 1 << 20
 
 
 class Counted(NamedTuple):
@@ -40,9 +43,13 @@ def _found(item: Mapping[str, Any], shard: Path) -> Bins:
 
 def _placed(item: Mapping[str, Any], bins: int, shard: Path) -> Bins:
     """Count values of which it is known in which bin they are: see client/rich/places.py."""
-    counts = np.bincount(bits_of(item["places"], shard), minlength=bins + 4)
-    if len(counts) > bins + 4:
-        raise ValueError(f"a value is in bin {len(counts) - 1} of {bins}")
+    places = array_of(item["places"], shard)
+    counts = np.zeros(bins + 4, dtype=np.int64)
+    for begin in range(0, len(places), BLOCK):  # to count a byte it is made eight
+        block = places[begin : begin + BLOCK]
+        if (highest := int(block.max())) >= len(counts):
+            raise ValueError(f"a value is in bin {highest} of {bins}")
+        counts += np.bincount(block, minlength=len(counts))
     counts[bins - 1] += counts[bins]
     apart = (int(n) for n in counts[bins + 1 :])
     return Bins(counts[:bins], np.linspace(item["low"], item["high"], bins + 1), *apart)
