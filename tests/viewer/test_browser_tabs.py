@@ -161,6 +161,10 @@ def test_the_slider_moves_with_the_keyboard_and_the_url_keeps_the_step(open_tab:
     page.keyboard.press("End")
     steps_shown(page).to_have_text("40")
     expect(page).not_to_have_url(re.compile(r"step="))
+    page.keyboard.press("[")
+    steps_shown(page).to_have_text("30")
+    page.keyboard.press("]")
+    steps_shown(page).to_have_text("40")
 
 
 def test_links_are_followed_in_place_and_back(open_tab: Callable[..., Page]) -> None:

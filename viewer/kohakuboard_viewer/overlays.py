@@ -59,7 +59,7 @@ def boxes_of(entry: MediaEntry, hidden: frozenset[str]) -> list[Box]:
     """Return the boxes over an image; none where its size is not known."""
     if not entry.width or not entry.height:
         return []
-    shown = [box for box in entry.boxes if _key(entry, box) not in hidden]
+    shown = [box for box in _sound(entry) if _key(entry, box) not in hidden]
     return [_box(entry, box) for box in shown[:_MOST_BOXES]]
 
 
@@ -70,7 +70,7 @@ def classes_of(entries: Iterable[MediaEntry], hidden: frozenset[str]) -> list[Cl
     for entry in entries:
         if entry.masks or entry.boxes:
             numbered.update(entry.classes)
-        for box in entry.boxes:
+        for box in _sound(entry):
             if box.get("class_id") is None:
                 labelled.add(_label(entry, box))
             else:
@@ -83,6 +83,22 @@ def classes_of(entries: Iterable[MediaEntry], hidden: frozenset[str]) -> list[Cl
         Class(key, colour, label, key in hidden, _toggled(hidden, key))
         for key, colour, label in found[:_MOST_CLASSES]
     ]
+
+
+def _sound(entry: MediaEntry) -> list[Mapping[str, Any]]:
+    """Return the boxes that are some: a run that came from elsewhere may hold anything."""
+    return [box for box in entry.boxes if isinstance(box, dict) and _has_corners(box) and _has_class(box)]
+
+
+def _has_corners(box: Mapping[str, Any]) -> bool:
+    corners = box.get("box")
+    return (
+        isinstance(corners, list) and len(corners) == 4 and all(isinstance(n, int | float) for n in corners)
+    )
+
+
+def _has_class(box: Mapping[str, Any]) -> bool:
+    return isinstance(box.get("class_id"), int | None)
 
 
 def _toggled(hidden: frozenset[str], key: str) -> str | None:

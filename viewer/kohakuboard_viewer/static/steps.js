@@ -27,6 +27,14 @@ function follow() {
 addEventListener("kobo-patched", follow)
 addEventListener("kobo-shown", follow)
 
+// [ and ] go to the step before and behind, from anywhere on the page.
+addEventListener("keydown", (event) => {
+  const way = { "[": "prev", "]": "next" }[event.key]
+  const typing = event.target.closest?.("input:not([type=range]), textarea, select")
+  if (!way || typing || event.ctrlKey || event.metaKey || event.altKey) return
+  document.querySelector(`.step-link[rel=${way}][href]`)?.click()
+})
+
 // Forms that say what to look at are followed as they are filled in.
 document.addEventListener("input", ({ target }) => {
   const form = target.form?.matches("[data-follow]") ? target.form : null
