@@ -276,3 +276,29 @@ def test_seeds_are_grouped_by_a_key_of_their_config(client: TestClient, write_ru
     assert "o.lr = 0.1 (2)" in client.get("/series.csv", params=query).text
     assert client.get("/series", params={**query, "band": "most"}).status_code == 400
     assert client.get("/series", params={**query, "project": "none"}).status_code == 404
+
+
+def test_only_what_is_new_of_a_live_run_travels(client: TestClient, root: Path) -> None:
+    with Board("live", base_dir=root, capture_output=False) as board:
+        url = f"{url_of(board.path)}/series?metric=loss&width=50"
+
+        def log(first: int, last: int) -> None:
+            for step in range(first, last):
+                board.log(step=step, loss=float(step))
+
+        log(0, 900)
+        columns, header = decode(client.get(url).content)
+        had, after = int(columns["count"][:-1].sum()), columns["x_lo"][-1]
+        known = f"{url}&after={after}&had={had}&grid={header['grid']}"
+        log(900, 950)
+        more, told = decode(client.get(known).content)
+        whole, _ = decode(client.get(url).content)
+        assert (header["kept"], told["kept"]) == (0, len(columns["x_lo"]) - 1)
+        assert len(more["x_lo"]) < 8
+        for name, column in whole.items():
+            np.testing.assert_array_equal(column, np.concatenate((columns[name][: told["kept"]], more[name])))
+
+        board.log(step=5, loss=-1.0)  # before what is drawn
+        assert decode(client.get(known).content)[1]["kept"] == 0
+        log(951, 2000)  # and the buckets are twice as wide
+        assert decode(client.get(known).content)[1]["kept"] == 0

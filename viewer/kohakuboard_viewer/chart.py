@@ -17,6 +17,7 @@ from .lines import Drawn
 from .picture import Scene
 from .reduce import bucket_shift
 from .smooth import Smoothing
+from .wanted import Known
 
 __all__ = ["Chart", "csv_rows"]
 
@@ -36,30 +37,45 @@ class Chart:
     lo: int
     hi: int
     missing: Sequence[str] = ()
+    turns: int = 0
 
     @classmethod
-    def of(
-        cls,
-        drawn: Sequence[Drawn],
-        axis: Axis,
-        lo: float | None,
-        hi: float | None,
-        missing: Sequence[str] = (),
-    ) -> Chart:
+    def of(cls, drawn: Sequence[Drawn], axis: Axis, lo: float | None, hi: float | None, **more: Any) -> Chart:
         """Return the window from lo to hi in the axis' unit; where None is given, to the end of what there is."""
         first, last = min(each.curve.first for each in drawn), max(each.curve.last for each in drawn)
         begin = first if lo is None else _whole(lo * axis.unit, math.ceil)
         end = last if hi is None else _whole(hi * axis.unit, math.floor)
-        return cls(drawn, axis, begin, max(begin, end), missing)
+        return cls(drawn, axis, begin, max(begin, end), **more)
 
     def reduced(self, width: int, smooth: Smoothing | None) -> Grid:
         """Return the curves at about `width` places."""
-        buckets = min(width, max(_MOST_CELLS // len(self.drawn), 16))
+        buckets = self._buckets(width)
         shared = len(self.drawn) > 1
         parts = [
             each.curve.reduce(self.lo, self.hi, buckets, smooth=smooth, shared=shared) for each in self.drawn
         ]
-        return laid_over(parts, bucket_shift(self.lo, self.hi, buckets))
+        return laid_over(parts, self._shift(width))
+
+    def news(self, grid: Grid, width: int, known: Known | None) -> tuple[Grid, dict[str, Any]]:
+        """Return what is not drawn yet of a reduced window, and what to say of that.
+
+        `grid` names the places: windows of the same name have the same ones, but for those that came behind. `kept` is
+        how many of those that are drawn go before the ones that are sent.
+        """
+        told = f"{self._shift(width) if len(self.drawn) > 1 or len(self.drawn[0].curve) > width else -1}-{self.turns}"
+        name = {"grid": told}
+        if known is None or known.grid != told:
+            return grid, {**name, "kept": 0}
+        keep = int(np.searchsorted(grid.x_lo, round(known.after * self.axis.unit), "left"))
+        if keep == len(grid.x_lo) or int(grid.count[:, :keep].sum()) != known.had:
+            return grid, {**name, "kept": 0}
+        return grid.behind(keep), {**name, "kept": keep}
+
+    def _buckets(self, width: int) -> int:
+        return min(width, max(_MOST_CELLS // len(self.drawn), 16))
+
+    def _shift(self, width: int) -> int:
+        return bucket_shift(self.lo, self.hi, self._buckets(width))
 
     def words(self) -> dict[str, Any]:
         """Return what there is to say of the curves and the window."""

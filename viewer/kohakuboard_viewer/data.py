@@ -61,8 +61,9 @@ class Data:
         if is_known(request, etag):
             return not_modified(etag)
         chart = self._chart(wanted, lines)
-        grid = chart.reduced(wanted.width, wanted.smooth)
-        body = columns.encode(_columns(grid, lines.axis.unit), {**chart.words(), "live": lines.live})
+        grid, news = chart.news(chart.reduced(wanted.width, wanted.smooth), wanted.width, wanted.drawn)
+        header = {**chart.words(), **news, "live": lines.live}
+        body = columns.encode(_columns(grid, lines.axis.unit), header)
         return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
 
     def csv(self, request: Request) -> Response:
@@ -89,7 +90,8 @@ class Data:
         if not drawn:
             words = f"{', '.join(wanted.metrics)} and {wanted.x!r} were never logged by one call: choose another x axis"
             raise HTTPException(404, words)
-        return Chart.of(drawn, lines.axis, wanted.lo, wanted.hi, lines.missing)
+        more = {"missing": lines.missing, "turns": lines.turns}
+        return Chart.of(drawn, lines.axis, wanted.lo, wanted.hi, **more)
 
     def sparkline(self, request: Request) -> Response:
         """Send a small picture of one metric against its steps."""

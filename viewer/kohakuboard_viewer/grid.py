@@ -32,6 +32,13 @@ class Grid:
     count: Ints
     nonfinite: Ints
 
+    def behind(self, keep: int) -> Grid:
+        """Return the grid without its first places."""
+        smooth = None if self.smooth is None else self.smooth[:, keep:]
+        low, high, mean = self.low[:, keep:], self.high[:, keep:], self.mean[:, keep:]
+        count, nonfinite = self.count[:, keep:], self.nonfinite[:, keep:]
+        return Grid(self.x_lo[keep:], self.x_hi[keep:], low, high, mean, smooth, count, nonfinite)
+
 
 def laid_over(curves: Sequence[Reduction], shift: int) -> Grid:
     """Return curves that were reduced to buckets 2^shift wide; of one curve, what it was reduced to."""

@@ -24,7 +24,9 @@ Ints = npt.NDArray[np.int64]
 Band = Literal["std", "sem", "ci", "minmax"]
 BANDS: Final[tuple[Band, ...]] = get_args(Band)
 
-_MOST_CELLS: Final = 100_000_000
+_MOST_CELLS: Final = 200_000_000
+# So many places at once, or 100 runs of 1M points would take some GB on the way.
+_BLOCK: Final = 16_384
 _Z: Final = 1.959963984540054
 # Student's t at 97.5 % for 1, 2, … degrees of freedom; beyond, its expansion is exact to four digits.
 _T: Final = np.array([
@@ -108,25 +110,29 @@ def grouped(curves: Sequence[Curve], band: Band) -> Group:
 
 def statistics_of(curves: Sequence[Curve]) -> Statistics:
     """Return mean, standard deviation (of a sample) and extremes at each x. Raises ValueError when that is too much."""
-    x, values = _aligned(curves)
+    parts = [_last_of_each(curve) for curve in curves]
+    x = _union([places for places, _ in parts])
+    if len(x) * len(parts) > _MOST_CELLS:
+        raise ValueError("these runs have too few points at the same x to be grouped; group them by step")
+    blocks = [
+        _of_block(x[begin : begin + _BLOCK], _rows(parts, x[begin : begin + _BLOCK]))
+        for begin in range(0, len(x), _BLOCK)
+    ]
+    return Statistics(*map(np.concatenate, zip(*blocks, strict=True)))
+
+
+def _of_block(x: Ints, values: Floats) -> Statistics:
     known = ~np.isnan(values)
     n = known.sum(axis=0)
-    some = n > 0
-    x, values, known, n = (
-        (x, values, known, n) if some.all() else (x[some], values[:, some], known[:, some], n[some])
-    )
+    if not (some := n > 0).all():
+        x, values, known, n = x[some], values[:, some], known[:, some], n[some]
     mean = np.sum(values, axis=0, where=known) / n
     squares = np.sum((values - mean) ** 2, axis=0, where=known)
-    std = np.full(len(x), np.nan)
-    np.divide(squares, n - 1, out=std, where=n > 1)
-    return Statistics(
-        x,
-        mean,
-        np.sqrt(std),
-        np.min(values, axis=0, where=known, initial=np.inf),
-        np.max(values, axis=0, where=known, initial=-np.inf),
-        n,
-    )
+    variance = np.full(len(x), np.nan)
+    np.divide(squares, n - 1, out=variance, where=n > 1)
+    low = np.min(values, axis=0, where=known, initial=np.inf)
+    high = np.max(values, axis=0, where=known, initial=-np.inf)
+    return Statistics(x, mean, np.sqrt(variance), low, high, n)
 
 
 def t_quantile(degrees: Ints) -> Floats:
@@ -152,19 +158,23 @@ def _half(found: Statistics, band: Band) -> Floats:
     return np.asarray(half, dtype=np.float64)
 
 
-def _aligned(curves: Sequence[Curve]) -> tuple[Ints, Floats]:
-    """Return each x that a curve has a point at, and the values as n × P, nan where a curve has none."""
-    parts = [_last_of_each(curve) for curve in curves]
-    x = parts[0][0]
-    if all(np.array_equal(x, other) for other, _ in parts[1:]):
-        return x, np.stack([values for _, values in parts])
-    x = np.unique(np.concatenate([one for one, _ in parts]))
-    if len(x) * len(parts) > _MOST_CELLS:
-        raise ValueError("these runs have too few points at the same x to be grouped; group them by step")
-    aligned = np.full((len(parts), len(x)), np.nan)
-    for row, (one, values) in zip(aligned, parts, strict=True):
-        row[np.searchsorted(x, one)] = values
-    return x, aligned
+def _union(places: Sequence[Ints]) -> Ints:
+    first = places[0]
+    if all(np.array_equal(first, other) for other in places[1:]):
+        return first
+    return np.unique(np.concatenate(places))
+
+
+def _rows(parts: Sequence[tuple[Ints, Floats]], x: Ints) -> Floats:
+    """Return the values of curves at some of all places, nan where a curve has none."""
+    rows = np.full((len(parts), len(x)), np.nan)
+    for row, (own, values) in zip(rows, parts, strict=True):
+        begin, end = np.searchsorted(own, x[0], "left"), np.searchsorted(own, x[-1], "right")
+        if end - begin == len(x):
+            row[:] = values[begin:end]
+        else:
+            row[np.searchsorted(x, own[begin:end])] = values[begin:end]
+    return rows
 
 
 def _last_of_each(curve: Curve) -> tuple[Ints, Floats]:

@@ -49,13 +49,17 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Hold what was found; `missing` are the runs, as PROJECT/ID, that lack some of it."""
+    """Hold what was found; `missing` are the runs, as PROJECT/ID, that lack some of it.
+
+    `turns` is how many attempts those that are running have: another one may take back what was drawn.
+    """
 
     wanted: Wanted
     axis: Axis
     found: Sequence[_Found]
     missing: Sequence[str]
     live: bool
+    turns: int
 
     def etag(self, query: str) -> str:
         """Return the ETag of a window of these lines."""
@@ -108,10 +112,11 @@ def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
     found: list[_Found] = []
     missing: list[str] = []
     error: MetricNotFoundError | None = None
-    live = False
+    live, turns = False, 0
     for address in runs:
         with shelf.run(*address) as run:
             live |= run.status == "running"
+            turns += len(run.attempts) if run.status == "running" else 0
             group = _group_of(run, wanted.by) if wanted.by is not None else ""
             for place, metric in enumerate(wanted.metrics):
                 look = _numbered(place) if len(wanted.metrics) > 1 else colour_of(run.path.name, run.colour)
@@ -124,7 +129,7 @@ def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
                     missing.append("/".join(address))
     if not found:
         raise error or HTTPException(404, f"There is no run in {wanted.project!r}.")
-    return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live)
+    return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live, turns)
 
 
 def _lines(run: Run, metric: str, wanted: Wanted) -> list[Line]:

@@ -9,6 +9,8 @@ lo=, hi=            the window in the unit of x, times in seconds; by default al
 width=              how many buckets, one for each pixel
 smooth=, way=       the weight of the smoothing, 0 for none, and how (see smooth.py)
 project=NAME        instead of run: all runs of a project
+after=, had=, grid= of a window that is drawn already: the x of its last place, how many points lie before that, and
+                    the "grid" of its header; where nothing of that has changed, only the rest is sent
 by=, band=          one curve for all runs of one value of a config key such as optimizer.lr, or of `group` or `name`:
                     their mean, within std, sem, ci or minmax (see groups.py)
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
@@ -27,10 +29,18 @@ from starlette.requests import Request
 from .groups import BANDS, Band
 from .smooth import WAYS, Smoothing
 
-__all__ = ["Wanted", "real", "refuse_too_many", "wanted_of", "whole_between"]
+__all__ = ["Known", "Wanted", "real", "refuse_too_many", "wanted_of", "whole_between"]
 
 MOST_LINES: Final = 1000
 _WIDEST: Final = 8192
+
+
+class Known(NamedTuple):
+    """Say what of a window is drawn already; `after` in the axis' unit."""
+
+    after: float
+    had: int
+    grid: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,7 @@ class Wanted:
     smooth: Smoothing | None
     project: str | None = None
     by: str | None = None
+    drawn: Known | None = None
     band: Band = "std"
 
 
@@ -69,6 +80,7 @@ def wanted_of(request: Request) -> Wanted:
         project=query.get("project") if "run_id" not in request.path_params else None,
         by=query.get("by") or None,
         band=_band(query),
+        drawn=_known(query),
     )
 
 
@@ -92,6 +104,13 @@ def _runs(request: Request) -> list[tuple[str, str]]:
     if not found and "project" not in request.query_params:
         raise HTTPException(400, "run=PROJECT/ID is missing, which may be there once for each run")
     return found
+
+
+def _known(query: QueryParams) -> Known | None:
+    after, grid = real(query, "after"), query.get("grid", "")
+    if after is None or not grid:
+        return None
+    return Known(after, whole_between(query, "had", 0, 0, 2**53), grid)
 
 
 def _band(query: QueryParams) -> Band:

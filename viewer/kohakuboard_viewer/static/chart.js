@@ -1,7 +1,7 @@
 // <kobo-chart data-src>: the curves that a URL of /series names, fetched at the resolution of the screen and only once
 // they are in view, drawn by plot.js. data-last and data-detail are said while the cursor is elsewhere.
 
-import { decode } from "./columns.js"
+import { continued, decode } from "./columns.js"
 import { number, position } from "./format.js"
 import { Legend } from "./legend.js"
 import { fullScreen, menuOf } from "./menu.js"
@@ -107,17 +107,32 @@ class KoboChart extends HTMLElement {
     const { signal } = this.#request
     this.dataset.state = "loading"
     try {
-      const response = await fetch(this.address(), { signal, cache: "no-cache", headers: { Accept: "application/json" } })
+      const address = this.address()
+      const [what, known] = [address.href, this.#known(address.href)]
+      for (const [name, value] of Object.entries(known)) address.searchParams.set(name, value)
+      const response = await fetch(address, { signal, cache: "no-cache", headers: { Accept: "application/json" } })
       if (!response.ok) throw new Error((await response.json()).error)
       const found = decode(await response.arrayBuffer())
       if (signal.aborted) return
-      this.#draw(found)
+      if (found.header.kept) found.columns = continued(this.#drawn.columns, found.columns, found.header.kept)
+      this.#draw({ ...found, what })
       this.dataset.state = "ready"
     } catch (error) {
       if (error.name === "AbortError") return
       this.#stale = true
       this.#fail(error)
     }
+  }
+
+  /** Return what is asked for beside an address whose curves are drawn: only what has come since. */
+  #known(what) {
+    if (this.#drawn?.what !== what || (view.smooth && view.way !== "ema")) return {}
+    const { header, columns } = this.#drawn
+    const places = columns.x_lo.length
+    if (!header.live || places < 2) return {}
+    const after = columns.x_lo[places - 1]
+    const keep = columns.x_lo.indexOf(after)
+    return { after, grid: header.grid, had: columns.count.reduce((sum, count, i) => (i % places < keep ? sum + count : sum), 0) }
   }
 
   #draw(found) {

@@ -14,3 +14,18 @@ export function decode(buffer) {
   }
   return { header, columns }
 }
+
+/** Return columns that go on after the first `keep` places of others; each has as many rows in both. */
+export function continued(before, newer, keep) {
+  const [had, more] = [before.x_lo.length, newer.x_lo.length]
+  const long = keep + more
+  const join = ([name, column]) => {
+    const all = new column.constructor((column.length / more) * long)
+    for (let row = 0; row * more < column.length; row += 1) {
+      all.set(before[name].subarray(row * had, row * had + keep), row * long)
+      all.set(column.subarray(row * more, (row + 1) * more), row * long + keep)
+    }
+    return [name, all]
+  }
+  return Object.fromEntries(Object.entries(newer).map(join))
+}
