@@ -14,6 +14,8 @@ const AHEAD = "400px"
 // The server sends one to two buckets for each that is asked for: this makes it about one for each pixel.
 const DENSITY = 0.7
 
+const READ = 4 // pixels that a key moves the cursor
+
 class KoboChart extends HTMLElement {
   static observedAttributes = ["data-last", "data-detail", "data-src"]
 
@@ -202,12 +204,18 @@ class KoboChart extends HTMLElement {
     if (ends[0] < ends[1]) view.set({ lo: Math.max(ends[0], x_first), hi: Math.min(ends[1], x_last) })
   }
 
+  /** Move the cursor, which begins in the middle. */
+  #read(pixels) {
+    const { over, cursor } = this.uplot
+    const left = cursor.left < 0 ? over.clientWidth / 2 : cursor.left + pixels
+    this.uplot.setCursor({ left: Math.min(Math.max(left, 0), over.clientWidth - 1), top: over.clientHeight / 2 })
+  }
+
   #key = (event) => {
     if (event.target !== this.#place || !this.#plot || event.ctrlKey || event.metaKey || event.altKey) return
-    const { left, top } = this.uplot.cursor
     const act = {
-      ArrowLeft: () => (event.shiftKey ? this.uplot.setCursor({ left: left - 4, top }) : this.#move(-0.2, 1)),
-      ArrowRight: () => (event.shiftKey ? this.uplot.setCursor({ left: left + 4, top }) : this.#move(0.2, 1)),
+      ArrowLeft: () => (event.shiftKey ? this.#read(-READ) : this.#move(-0.2, 1)),
+      ArrowRight: () => (event.shiftKey ? this.#read(READ) : this.#move(0.2, 1)),
       ArrowUp: () => this.#move(0, 0.5),
       ArrowDown: () => this.#move(0, 2),
       Home: () => view.set({ lo: null, hi: null }),
