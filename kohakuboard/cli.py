@@ -25,6 +25,7 @@ import click
 
 from kohakuboard import __version__
 from kohakuboard.cli_annotate import commands as annotating_commands
+from kohakuboard.cli_export import export_command
 from kohakuboard.errors import KohakuBoardError, RunBusyError
 from kohakuboard.storage.spare import spare_pandas
 
@@ -286,7 +287,7 @@ def _default_root() -> Path:
     return Path(os.environ.get(ROOT_VARIABLE) or DEFAULT_ROOT)
 
 
-for _command in annotating_commands(_find_run, _default_root):
+for _command in (*annotating_commands(_find_run, _default_root), export_command(_find_run)):
     kobo.add_command(_command)
 
 

@@ -18,7 +18,7 @@ from .runs import Compared, Gathered
 from .summary import metric_names
 from .view import View
 
-__all__ = ["VIEW", "Overlay"]
+__all__ = ["VIEW", "Overlay", "metrics_of", "overlay"]
 
 _MOST_LINES: Final = 6000  # on a page: what a chart is of travels in its address
 _CHARTS: Final = (24, 200)
@@ -39,7 +39,7 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
     alone = ask.words("alone") == "1" or len(runs) == 1
     shared = [name for name, count in counts.items() if alone or count > 1]
     names, complaint = _found(shared, query)
-    known = _metrics(runs)
+    known = metrics_of(runs)
     grouped = sections([known[name] for name in names])
     ordered = [metric for members in grouped.values() for metric in members]
     least, most = _CHARTS
@@ -72,7 +72,7 @@ def _found(names: Sequence[str], query: str) -> tuple[list[str], str | None]:
         return [], str(exc)
 
 
-def _metrics(runs: Sequence[Compared]) -> dict[str, Metric]:
+def metrics_of(runs: Sequence[Compared]) -> dict[str, Metric]:
     """Return a metric of each name."""
     found: dict[str, Metric] = {}
     for run in runs[::-1]:

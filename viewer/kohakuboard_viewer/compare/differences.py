@@ -16,7 +16,7 @@ from ..tabs import Paging
 from .ask import RunsAsk
 from .runs import Compared
 
-__all__ = ["Difference", "Differences", "config_differences", "environment_differences"]
+__all__ = ["Difference", "Differences", "config_differences", "differing_config", "environment_differences"]
 
 _MOST_CELLS: Final = 4000
 _MOST_ROWS: Final = 100
@@ -51,8 +51,17 @@ class Differences:
 
 def config_differences(runs: Sequence[Compared], ask: RunsAsk, words: Sequence[str]) -> Differences:
     """Return how the configs differ."""
-    flats = [{name: present.text(value) for name, value in run.config.items()} for run in runs]
-    return _differences(flats, ask, words, "config")
+    return _differences(_configs(runs), ask, words, "config")
+
+
+def differing_config(runs: Sequence[Compared]) -> list[Difference]:
+    """Return all of a config that differs."""
+    flats = _configs(runs)
+    return [_difference(key, flats) for key in _differing(flats)]
+
+
+def _configs(runs: Sequence[Compared]) -> list[_Flat]:
+    return [{name: present.text(value) for name, value in run.config.items()} for run in runs]
 
 
 def environment_differences(
@@ -79,14 +88,21 @@ def _environment(shelf: Shelf, each: Compared) -> _Flat:
 
 def _differences(flats: Sequence[_Flat], ask: RunsAsk, words: Sequence[str], name: str) -> Differences:
     whole = ask.words(name) == "all"
-    names = list(dict.fromkeys(key for flat in flats for key in flat))
-    differing = {key for key in names if len({flat.get(key) for flat in flats}) > 1}
-    wanted = [key for key in names if whole or key in differing]
+    names, differing = _names(flats), _differing(flats)
+    wanted = names if whole else differing
     found = [key for key in wanted if _has_words(words, key, flats)]
     size = min(max(_MOST_CELLS // len(flats), _LEAST_ROWS), _MOST_ROWS)
     paging = Paging.of(ask, len(found), size, f"{name}-page")
     rows = [_difference(key, flats) for key in found[paging.begin : paging.end]]
     return Differences(rows, len(differing), len(names), whole, paging)
+
+
+def _names(flats: Sequence[_Flat]) -> list[str]:
+    return list(dict.fromkeys(key for flat in flats for key in flat))
+
+
+def _differing(flats: Sequence[_Flat]) -> list[str]:
+    return [key for key in _names(flats) if len({flat.get(key) for flat in flats}) > 1]
 
 
 def _has_words(words: Sequence[str], key: str, flats: Sequence[_Flat]) -> bool:

@@ -48,7 +48,7 @@ class _Compare:
         """Show one tab."""
         view = _view_of(request.path_params.get("tab", ""))
         ask = RunsAsk(request.query_params)
-        gathered = gather(self._shelf, ask)
+        gathered = gather(self._shelf, ask.runs)
         frame = {"gathered": gathered, "runs": gathered.runs, "view": view, "views": VIEWS, "ask": ask}
         return self._pages.render(view.template, {**frame, **view.show(self._shelf, gathered, ask)})
 

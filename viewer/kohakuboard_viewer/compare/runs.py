@@ -82,11 +82,11 @@ class Gathered:
         return any(run.live for run in self.runs)
 
 
-def gather(shelf: Shelf, ask: RunsAsk) -> Gathered:
+def gather(shelf: Shelf, addresses: Sequence[str]) -> Gathered:
     """Look the runs up. One that is not there is said to be; raises RunNotFoundError when none is."""
     found: list[Compared] = []
     missing: list[str] = []
-    for address in ask.runs:
+    for address in addresses:
         project, _, run_id = address.partition("/")
         try:
             with shelf.run(project, run_id) as run:
@@ -94,7 +94,7 @@ def gather(shelf: Shelf, ask: RunsAsk) -> Gathered:
         except KohakuBoardError as exc:
             missing.append(str(exc))
     if not found:
-        raise RunNotFoundError(shelf.root, ask.runs[0])
+        raise RunNotFoundError(shelf.root, addresses[0])
     return Gathered(found, missing)
 
 

@@ -27,8 +27,10 @@ __all__ = [
     "Direction",
     "Row",
     "Summary",
+    "compared_names",
     "direction_of",
     "metric_names",
+    "rows_of",
     "summary_of",
 ]
 
@@ -103,7 +105,7 @@ def chosen_directions(ask: RunsAsk) -> dict[str, Direction]:
 def summary_of(runs: Sequence[Compared], ask: RunsAsk, words: Sequence[str]) -> Summary:
     """Return the rows that are asked for."""
     statistic = ask.words("show") if ask.words("show") in STATISTICS else "all"
-    names = [name for name in _names(runs) if present.has_words(words, name)]
+    names = [name for name in compared_names(runs) if present.has_words(words, name)]
     shown = STATISTICS if statistic == "all" else (statistic,)
     size = min(max(_MOST_CELLS // (len(runs) * len(shown)), _LEAST_ROWS), _MOST_ROWS)
     paging = Paging.of(ask, len(names), size)
@@ -113,10 +115,15 @@ def summary_of(runs: Sequence[Compared], ask: RunsAsk, words: Sequence[str]) -> 
     return Summary(rows, paging, statistic, said)
 
 
-def _names(runs: Sequence[Compared]) -> list[str]:
+def compared_names(runs: Sequence[Compared]) -> list[str]:
     """Return the metrics, and behind them the numbers that were set by hand."""
     own = (name for run in runs for name, value in run.own.items() if value_of(value) is not None)
     return list(dict.fromkeys([*metric_names(runs), *own]))
+
+
+def rows_of(runs: Sequence[Compared], names: Iterable[str]) -> list[Row]:
+    """Return whole rows, each direction as the name tells it."""
+    return [_row(name, runs, STATISTICS, None) for name in names]
 
 
 def _row(name: str, runs: Sequence[Compared], shown: Sequence[str], chosen: Direction | None) -> Row:

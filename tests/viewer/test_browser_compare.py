@@ -1,0 +1,182 @@
+"""The page that compares runs, and an exported report, in a real Chromium; every wait is for an event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from kohakuboard import Board
+from kohakuboard.cli import main
+
+from .conftest import served
+
+pytestmark = pytest.mark.browser
+
+# Whether a chart's line of a run goes through where its value is, in its colour.
+COLOURED = """(chart, [i, step, value]) => {
+    const plot = (chart.chart ?? chart).uplot
+    const [x, y] = [plot.valToPos(step, "x", true), plot.valToPos(value, "y", true)].map(Math.round)
+    const context = new OffscreenCanvas(7, 7).getContext("2d", { willReadFrequently: true })
+    context.drawImage(plot.ctx.canvas, 3 - x, 3 - y)
+    const { data } = context.getImageData(0, 0, 7, 7)
+    const wanted = plot.series[1 + i].stroke().match(/[0-9a-f]{2}/g).slice(0, 3).map((part) => parseInt(part, 16))
+    for (let at = 0; at < data.length; at += 4)
+      if (data[at + 3] > 200 && wanted.every((part, j) => Math.abs(part - data[at + j]) < 40)) return true
+    return false
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    root = tmp_path_factory.mktemp("compared")
+    paths = []
+    for number in range(3):
+        config = {"lr": 0.1 * (number + 1), "act": "relu" if number else "gelu"}
+        with Board(f"run-{number}", base_dir=root, capture_output=False, config=config) as board:
+            for step in range(20):
+                board.log(step=step, loss=float(number + 1), acc=number / 10)
+        paths.append(board.path)
+    return paths
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
+    """Return what opens an address; what the console then complains of fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_one(address: str, **options: object) -> Page:
+        context = browser.new_context(viewport={"width": 1400, "height": 900}, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def address(runs: list[Path]) -> Iterator[str]:
+    with served(runs[0].parents[1]) as address:
+        yield address
+
+
+def compare(runs: list[Path], tab: str = "", **asked: str) -> str:
+    query = [("run", f"{run.parent.name}/{run.name}") for run in runs] + list(asked.items())
+    return f"/compare{tab}?{urlencode(query)}"
+
+
+def test_a_metric_is_turned_and_a_run_left_out_without_losing_the_rest(
+    open_page: Callable[..., Page], address: str, runs: list[Path]
+) -> None:
+    page = open_page(address + compare(runs))
+    best = page.locator("tbody[data-key=acc] .best")
+    expect(best.first).to_have_text("0.2 (best)")
+    page.locator("tbody[data-key=acc] .turn").click()  # from higher to neither
+    expect(best).to_have_count(0)
+    page.locator("tbody[data-key=acc] .turn").click()  # to lower
+    expect(best.first).to_have_text("0 (best)")
+    assert "lower=acc" in page.url
+    page.locator("#compared input").nth(0).uncheck()
+    page.get_by_role("button", name="Compare only the checked").click()
+    expect(page.locator("h1")).to_have_text("2 runs compared")
+    expect(best.first).to_have_text("0.1 (best)")
+
+
+def test_the_curves_of_all_runs_are_drawn_in_their_colours(
+    open_page: Callable[..., Page], address: str, runs: list[Path]
+) -> None:
+    page = open_page(address + compare(runs, "/charts", q="loss"))
+    chart = page.locator("kobo-chart[data-state=ready]")
+    expect(chart).to_have_count(1)
+    expect(chart.locator(".legend li")).to_have_count(3)
+    for number in range(3):
+        # A dashed line has gaps: it is enough to be met at one of some places.
+        places = [[number, step, number + 1] for step in range(1, 19)]
+        assert any(chart.evaluate(COLOURED, place) for place in places), number
+
+
+def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url(
+    open_page: Callable[..., Page], address: str, runs: list[Path]
+) -> None:
+    page = open_page(address + compare(runs, "/relations", up="result:loss"))
+    lines, dots, rows = (
+        page.locator(f"{where}.out") for where in ("kobo-parallel .run", "kobo-scatter .run", "#values tr")
+    )
+    expect(page.locator("kobo-parallel path.run")).to_have_count(3)
+    expect(page.locator("kobo-scatter circle")).to_have_count(3)
+    handle = page.get_by_role("slider", name="lr from")
+    handle.focus()
+    for _ in range(2):
+        handle.press("PageUp")  # a quarter of the axis each: lr is 0.2 or more
+    for out in (lines, dots, rows):
+        expect(out).to_have_count(1)
+    assert "brush=" in page.url
+    page.reload()
+    expect(rows).to_have_count(1)
+    page.get_by_label("by its").select_option("max")
+    expect(page).to_have_url(re.compile("of=max.*brush="))
+    expect(rows).to_have_count(1)
+    page.get_by_role("slider", name="lr from").press("Escape")
+    for out in (lines, dots, rows):
+        expect(out).to_have_count(0)
+
+
+def test_a_range_is_dragged_in_the_scatter_plot(
+    open_page: Callable[..., Page], address: str, runs: list[Path]
+) -> None:
+    page = open_page(address + compare(runs, "/relations", up="result:loss", across="config:lr"))
+    box = page.locator("kobo-scatter .hit").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + box["height"] * 0.7, steps=3)
+    page.mouse.up()
+    expect(page.locator("#values tr.out")).to_have_count(2)
+    page.get_by_role("button", name="Show all runs").click()
+    expect(page.locator("#values tr.out")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_opens_from_a_disk_with_charts_that_zoom(
+    open_page: Callable[..., Page], runs: list[Path], tmp_path: Path, scheme: str
+) -> None:
+    output = tmp_path / "report.html"
+    assert main(["export-html", *(str(run) for run in runs), "-o", str(output)]) == 0
+    page = open_page(output.as_uri(), color_scheme=scheme, offline=True)
+    chart = page.locator(".report-chart[aria-label=loss]")
+    expect(chart).to_have_attribute("data-state", "ready")
+    for number in range(3):
+        assert any(chart.evaluate(COLOURED, [number, step, number + 1]) for step in range(1, 19)), number
+    box = chart.locator(".u-over").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 50, steps=3)
+    page.mouse.up()
+    reset = page.get_by_role("button", name="Reset zoom")
+    expect(reset).to_be_enabled()
+    lo, hi = chart.evaluate("chart => [chart.chart.uplot.scales.x.min, chart.chart.uplot.scales.x.max]")
+    assert 3 < lo < 6
+    assert 13 < hi < 16
+    reset.click()
+    assert chart.evaluate("chart => chart.chart.uplot.scales.x.max") == 19
+    expect(page.locator("#summary .best").first).to_be_visible()
