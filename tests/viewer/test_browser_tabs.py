@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -319,6 +320,37 @@ def test_all_steps_of_a_table_are_joined_and_its_cells_shown_large(open_tab: Cal
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
     assert len(Path(download.value.path()).read_text().splitlines()) == 301
+
+
+def test_a_long_error_does_not_widen_a_phone(open_tab: Callable[..., Page], tmp_path: Path) -> None:
+    board = Board("failed", project="p", base_dir=tmp_path / "runs", capture_output=False)
+    board.finish("failed", error="ValueError: " + "no room " * 40)
+    with served(tmp_path / "runs") as server:
+        run = f"{server}/run/p/{board.path.name}"
+        page = open_tab("charts", at=run, viewport={"width": 390, "height": 800})
+        reason = page.locator(".reason").bounding_box()
+        assert reason is not None
+        assert reason["x"] + reason["width"] <= 390
+        page.locator(".reason").click()
+        expect(page.locator(".trouble h2")).to_be_in_viewport(ratio=1)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_config_is_copied_as_json(open_tab: Callable[..., Page], tmp_path: Path) -> None:
+    config = {"model": {"depth": 3}}
+    with Board("c", project="p", base_dir=tmp_path / "runs", capture_output=False, config=config) as board:
+        board.log(loss=1.0)
+    with served(tmp_path / "runs") as server:
+        page = open_tab(
+            "", at=f"{server}/run/p/{board.path.name}", permissions=["clipboard-read", "clipboard-write"]
+        )
+        page.get_by_role("button", name="Copy the config as JSON").click()
+        expect(page.locator(".copy[data-state=copied]")).to_have_count(1)
+        assert json.loads(page.evaluate("navigator.clipboard.readText()")) == config
+        page.locator("#filter input[name=q]").fill("depth")
+        expect(page.locator("#config .leaf")).to_have_text(re.compile("depth"))
+        page.locator("#config summary").click()
+        expect(page.locator("#config .leaf")).to_be_hidden()
 
 
 def test_tabs_say_the_same_without_script(open_tab: Callable[..., Page], address: str) -> None:
