@@ -165,7 +165,7 @@ except ValueError as error:
     assert run(installed / "python", "-c", code, cwd=tmp_path).split() == ["True"] * 3
 
 
-def test_a_command_of_kobo_run_finds_us_where_no_pth_file_is_run(tmp_path: Path) -> None:
+def test_r57_a_command_of_kobo_run_finds_us_where_no_pth_file_is_run(tmp_path: Path) -> None:
     """As after `pip install --target`; whoever else has a sitecustomize keeps it."""
     (tmp_path / "sitecustomize.py").write_text("print('theirs')")
     code = "from accelerate.tracking import LOGGER_TYPE_TO_CLASS as known; print('kohakuboard' in known)"
@@ -205,7 +205,7 @@ def seen() -> list[str]:
     return found
 
 
-def test_the_adapter_is_called_when_the_module_has_run_and_the_finder_leaves(target: str) -> None:
+def test_r58_the_adapter_is_called_when_the_module_has_run_and_the_finder_leaves(target: str) -> None:
     before = list(sys.meta_path)
     hook.install()
     hook.install()
@@ -214,7 +214,7 @@ def test_the_adapter_is_called_when_the_module_has_run_and_the_finder_leaves(tar
     assert (seen(), sys.meta_path) == (["yes"], before)
 
 
-def test_a_module_that_is_only_looked_for_is_still_waited_for(target: str) -> None:
+def test_r58_a_module_that_is_only_looked_for_is_still_waited_for(target: str) -> None:
     """Frameworks ask `find_spec` whether a package is there, long before they import it."""
     hook.install()
     assert importlib.util.find_spec(target) is not None
@@ -222,14 +222,14 @@ def test_a_module_that_is_only_looked_for_is_still_waited_for(target: str) -> No
     assert seen() == ["yes"]
 
 
-def test_a_module_that_is_loaded_already_is_registered_at_once(target: str) -> None:
+def test_r58_a_module_that_is_loaded_already_is_registered_at_once(target: str) -> None:
     importlib.import_module(target)
     before = list(sys.meta_path)
     hook.install()
     assert (seen(), sys.meta_path) == (["yes"], before)
 
 
-def test_a_module_in_a_zip_archive_is_followed_too(target: str, tmp_path: Path) -> None:
+def test_r58_a_module_in_a_zip_archive_is_followed_too(target: str, tmp_path: Path) -> None:
     archive = tmp_path / "packages.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.write(tmp_path / f"{target}.py", f"{target}.py")
@@ -246,7 +246,7 @@ def test_a_module_in_a_zip_archive_is_followed_too(target: str, tmp_path: Path) 
     assert seen() == ["yes"]
 
 
-def test_the_error_of_a_module_is_its_own(target: str, tmp_path: Path) -> None:
+def test_r58_the_error_of_a_module_is_its_own(target: str, tmp_path: Path) -> None:
     (tmp_path / f"{target}.py").write_text("raise ZeroDivisionError")
     hook.install()
     with pytest.raises(ZeroDivisionError):

@@ -100,6 +100,19 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
 
 
 @pytest.mark.slow
+def test_r02_r69_processes_that_a_launcher_forks_make_one_run(start_job: StartJob, only_run: ReadRun) -> None:
+    """They leave by os._exit, so no exit handler of theirs is called."""
+    job = start_job("launched_job.py")
+    printed, _ = job.communicate(timeout=100)
+    assert job.returncode == 0, printed
+    wait_for_writers(only_run().path)
+    run = only_run()
+    assert run.status == "finished"
+    assert [step for step, _ in points(run, "train/loss")] == [1, 2, 3, 4]
+    assert [step for step, _ in points(run, "eval/loss")] == [2, 4, 4]
+
+
+@pytest.mark.slow
 def test_r12_a_job_that_torchrun_starts_again_goes_on_with_its_run(
     start_job: StartJob, only_run: ReadRun
 ) -> None:

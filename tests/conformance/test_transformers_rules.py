@@ -23,7 +23,7 @@ from kohakuboard.client import open_boards
 from kohakuboard.errors import RunNotFoundError
 from kohakuboard.reader import Run, Workspace
 from kohakuboard.transformers import KohakuBoardCallback
-from tests.conformance.tiny import points, tiny_trainer
+from tests.conformance.tiny import points, tiny_model, tiny_trainer
 
 ReadRun = Callable[[], Run]
 
@@ -157,6 +157,17 @@ def test_r36_r37_the_config_takes_any_shape_and_is_the_same_after_each_phase(
     assert (len(config["many"]), config["long"][:3]) == (10_000, "xxx")
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # PEFT 0.21 asks for what transformers 5.23 has renamed
+def test_r39_the_config_holds_the_adapters_of_peft(tmp_path: Path, only_run: ReadRun) -> None:
+    peft = pytest.importorskip("peft")
+    small = peft.LoraConfig(r=2, target_modules=["c_attn"], task_type="CAUSAL_LM", fan_in_fan_out=True)
+    tiny_trainer(tmp_path, model=peft.get_peft_model(tiny_model(), small), report_to="kohakuboard").train()
+    config = only_run().config
+    assert (config["peft"]["default"]["r"], config["peft"]["default"]["target_modules"]) == (2, ["c_attn"])
+    assert config["model"]["n_embd"] == 8
+    assert 0 < config["trainable_parameters"] < config["model_parameters"]
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "é:*?", "..", "CON", "x" * 300])
 def test_r40_any_name_makes_a_run_inside_of_the_root(tmp_path: Path, root: Path, name: str) -> None:
     job = tiny_trainer(tmp_path, report_to="kohakuboard", run_name=name, project=name, max_steps=1)
@@ -166,7 +177,7 @@ def test_r40_any_name_makes_a_run_inside_of_the_root(tmp_path: Path, root: Path,
     assert not name or (run.name, run.project) == (name, name)
 
 
-def test_r55_no_thread_variable_or_handler_is_left(tmp_path: Path, root: Path) -> None:
+def test_r19_r55_no_thread_variable_or_handler_is_left(tmp_path: Path, root: Path) -> None:
     def look() -> tuple[object, ...]:
         handlers = [signal.getsignal(number) for number in signal.valid_signals()]
         ours = {thread for thread in threading.enumerate() if "kohakuboard" in thread.name}
