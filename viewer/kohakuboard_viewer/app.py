@@ -24,9 +24,12 @@ from .files import Files
 from .forms import Forms
 from .guard import LOCAL_HOSTS, SECURITY_HEADERS, Guard
 from .heats import Heats
+from .json_answers import json_answer
 from .lists import Lists
+from .openapi import described
 from .pages import Pages
 from .shelf import Shelf
+from .twins import twin, twins_of
 from .views import Views
 
 __all__ = ["create_app"]
@@ -50,8 +53,10 @@ def create_app(
     forms, views = Forms(), Views(shelf.root)
     lists, changes = Lists(shelf, pages, forms, views), Changes(shelf, pages, forms, views)
     errors = _Errors(pages)
-    return Starlette(
+    compare = compare_routes(shelf, pages)
+    app = Starlette(
         routes=[
+            Route("/openapi.json", lambda request: json_answer(described(app.routes))),
             Route("/", lists.home),
             Route("/.json", lists.home_json),
             Route("/runs", lists.runs),
@@ -71,7 +76,9 @@ def create_app(
             Route("/series", data.series),
             Route("/series.csv", data.csv),
             Route("/series.svg", data.svg),
-            *compare_routes(shelf, pages),
+            *twins_of(compare),
+            *compare,
+            Route(f"{_RUN}.json", twin(pages.run)),
             Route(_RUN, pages.run),
             Route(f"{_RUN}/series", data.series),
             Route(f"{_RUN}/series.csv", data.csv),
@@ -88,6 +95,7 @@ def create_app(
             Route(f"{_RUN}/thumbnails/{{name}}", files.thumbnail),
             Route(f"{_RUN}/figures/{{digest}}", files.figure),
             Route(f"{_RUN}/texts", files.text),
+            Route(f"{_RUN}/{{tab}}.json", twin(pages.run)),
             Route(f"{_RUN}/{{tab}}", pages.run),
             Mount("/static", _Static(directory=STATIC)),
         ],
@@ -98,6 +106,7 @@ def create_app(
             Exception: errors.unforeseen,
         },
     )
+    return app
 
 
 class _Static(StaticFiles):

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -19,22 +20,35 @@ def json_answer(value: Any, status: int = 200) -> Response:
 
 
 def plain(value: Any) -> Any:
-    """Return a value as JSON has it: records by their fields, what JSON does not know as text."""
+    """Return a value as JSON has it: records by their fields; None for what JSON has no word for."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else _word(value)
+        return float(value) if math.isfinite(value) else _word(value)
     if value is None or isinstance(value, bool | int | str):
-        return value
+        return _text(value) if isinstance(value, str) else value
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, PurePath):
+        return _text(str(value))
+    return _composed(value)
+
+
+def _composed(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {_text(str(key)): plain(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
+    if hasattr(value, "tolist"):  # an array, or one number of it
+        return plain(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, bytes):
         return [plain(item) for item in value]
-    return str(value)
+    return None
+
+
+def _text(text: str) -> str:
+    """Return a text that can be written: file names may hold bytes that are none."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _word(value: float) -> str:

@@ -14,13 +14,18 @@ from starlette.responses import HTMLResponse, Response
 from kohakuboard import __version__
 
 from . import present
+from .json_answers import json_answer
 from .offers import Offers
 from .shelf import Shelf, view_of
 from .tabs import TABS, Ask, tab_of
+from .twins import is_asked_for_json
 
 __all__ = ["Pages"]
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+
+# What a template is given and says nothing of the runs.
+_OF_PAGES: Final = frozenset({"ask", "tab", "tabs", "token", "view", "views"})
 
 _ERROR_TITLES: Final = {
     400: "That request makes no sense",
@@ -79,7 +84,9 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """Answer with a page."""
+        """Answer with a page, or with what it would show as JSON."""
+        if is_asked_for_json():
+            return json_answer({key: value for key, value in context.items() if key not in _OF_PAGES}, status)
         page = self._templates.get_template(template).render({**context, "moment": _moment_words()})
         return HTMLResponse(page, status, {"Cache-Control": "no-store", **(headers or {})})
 
