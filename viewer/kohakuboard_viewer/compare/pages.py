@@ -17,14 +17,21 @@ from starlette.routing import Route
 from ..answers import etag_of, fresh, is_known, not_modified
 from ..pages import Pages
 from ..shelf import Shelf
-from . import charts, overview, relations
+from . import charts, histograms, media, overview, relations, tables
 from .ask import RunsAsk
 from .runs import gather, version_of
 from .view import View
 
 __all__ = ["VIEWS", "compare_routes"]
 
-VIEWS: Final[tuple[View, ...]] = (overview.VIEW, charts.VIEW, relations.VIEW)
+VIEWS: Final[tuple[View, ...]] = (
+    overview.VIEW,
+    charts.VIEW,
+    relations.VIEW,
+    media.VIEW,
+    histograms.VIEW,
+    tables.VIEW,
+)
 
 
 def compare_routes(shelf: Shelf, pages: Pages) -> list[Route]:

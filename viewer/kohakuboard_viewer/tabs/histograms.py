@@ -18,7 +18,7 @@ from ..relief import HEIGHT, WIDTH, Path, ridges, surface
 from .base import Ask, Tab
 from .named import Names
 
-__all__ = ["TAB", "VIEWS", "Bars", "heat_of"]
+__all__ = ["TAB", "VIEWS", "Bars", "bars_at", "heat_of", "histogram_series"]
 
 VIEWS: Final = {"": "Map", "ridges": "Ridges", "surface": "Surface"}
 
@@ -68,7 +68,7 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
         "views": VIEWS,
         "box": (WIDTH, HEIGHT),
         "histograms": {
-            name: (series, _bars_at(series, step), _relief(run, name, view, step))
+            name: (series, bars_at(series, step), _relief(run, name, view, step))
             for name, series in shown.items()
         },
     }
@@ -93,14 +93,16 @@ def _relief(run: Run, name: str, view: str, step: int | None) -> tuple[Heat, lis
     return heat, draw(heat, step)
 
 
-def _bars_at(series: HistogramSeries, step: int | None) -> Bars | None:
-    """Return the last histogram up to a step; None before the first."""
+def bars_at(
+    series: HistogramSeries, step: int | None, ends: tuple[float, float] | None = None
+) -> Bars | None:
+    """Return the last histogram up to a step, from one of two ends to the other; None before the first."""
     place = int(np.searchsorted(series.step, step, side="right")) - 1 if step is not None else -1
     if place < 0:
         return None
     counts, edges = series.counts[place], series.edges[place]
     used = np.diff(edges) > 0
-    lo, hi = float(edges[0]), float(edges[-1])
+    lo, hi = ends or (float(edges[0]), float(edges[-1]))
     return Bars(
         step=int(series.step[place]),
         path=_path(counts[used], edges[:-1][used], edges[1:][used], lo, hi),

@@ -13,7 +13,7 @@ from ..joined import MOST_SORTED, JoinedPage, joined_columns, joined_page
 from ..kept import Kept
 from .base import Ask, Paging, Steps, Tab, chosen_name
 
-__all__ = ["ALL", "TAB", "Cell", "tables_asked"]
+__all__ = ["ALL", "TAB", "Cell", "cell_of", "tables_asked"]
 
 ALL: Final = "all"  # what stands for all steps
 
@@ -119,12 +119,13 @@ def _cells(
     rows: Sequence[Sequence[Any]], steps: Sequence[int], numbers: Sequence[int]
 ) -> list[tuple[int, int, list[Cell]]]:
     return [
-        (step, number, [_cell(value) for value in row[:_MOST_COLUMNS]])
+        (step, number, [cell_of(value) for value in row[:_MOST_COLUMNS]])
         for step, number, row in zip(steps, numbers, rows, strict=True)
     ]
 
 
-def _cell(value: object) -> Cell:
+def cell_of(value: object) -> Cell:
+    """Return a value of a table as it is shown."""
     if isinstance(value, MediaEntry):
         return Cell("media", value.caption or "", media=value)
     if value is None:
