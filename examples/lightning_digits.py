@@ -1,5 +1,8 @@
 """Train a small convolutional network on scikit-learn's handwritten digits with Lightning, and log it.
 
+The logger takes what the module logs; the callback beside it adds histograms of gradients and weights, the learning
+rate, throughput, and a table of predictions for each epoch.
+
     pip install "kohakuboard[lightning]" scikit-learn
     python examples/lightning_digits.py
     kobo open
@@ -17,7 +20,7 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
@@ -25,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
-from kohakuboard.lightning import KohakuBoardLogger
+from kohakuboard.lightning import KohakuBoardCallback, KohakuBoardLogger
 
 
 class Digits(pl.LightningDataModule):
@@ -84,14 +87,16 @@ class SmallCNN(pl.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Log loss and accuracy of each batch."""
-        loss, accuracy = self._score(batch)
+        loss, accuracy, _ = self._score(batch)
         self.log_dict({"train/loss": loss, "train/acc": accuracy})
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log loss and accuracy of each epoch."""
-        loss, accuracy = self._score(batch)
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Log loss and accuracy of each epoch; return what the callback shows beside the images."""
+        loss, accuracy, scores = self._score(batch)
         self.log_dict({"val/loss": loss, "val/acc": accuracy})
+        certainty, taken_for = scores.softmax(1).max(1)
+        return {"label": batch[1], "taken for": taken_for, "certainty": certainty}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Raise the learning rate for a third of the steps, then lower it to nothing."""
@@ -103,13 +108,13 @@ class SmallCNN(pl.LightningModule):
         )
         return {
             "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step", "name": "lr"},
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
-    def _score(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def _score(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         images, labels = batch
         scores = self(images)
-        return functional.cross_entropy(scores, labels), (scores.argmax(1) == labels).float().mean()
+        return functional.cross_entropy(scores, labels), (scores.argmax(1) == labels).float().mean(), scores
 
 
 class OneLineAnEpoch(pl.Callback):
@@ -145,7 +150,7 @@ def train(epochs: int, directory: str | None) -> dict[str, Any]:
         max_epochs=epochs,
         logger=logger,
         callbacks=[
-            LearningRateMonitor(logging_interval="step"),
+            KohakuBoardCallback(parameters=True, every_n_steps=11, samples=24),
             ModelCheckpoint(monitor="val/acc", mode="max", filename="best"),
             OneLineAnEpoch(),
         ],

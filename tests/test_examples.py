@@ -48,11 +48,28 @@ def test_lightning_digits_learns_and_logs_each_step(tmp_path: Path) -> None:
     run = run_example("lightning_digits.py", root=tmp_path)
     assert (run.name, run.project) == ("small-cnn", "digits")
     assert run.summary["val/acc"] >= 0.95
-    for metric in ("train/loss", "train/acc", "lr"):
+    for metric in ("train/loss", "train/acc"):
         assert list(run.series(metric).step) == list(range(15 * 22)), metric
+    assert list(run.series("lr/AdamW").step) == list(range(0, 15 * 22, 11))
+    for histogram in ("grad/layers.0.weight", "param/layers.0.weight"):
+        assert run.histograms(histogram).step.tolist() == list(range(0, 15 * 22, 11))
+    assert "throughput/samples_per_s" in run.metrics
+    samples = run.table("samples")
+    assert (samples.columns, len(samples.rows)) == (["input", "label", "taken for", "certainty"], 24)
+    assert samples.rows[0][0].kind == "image"
     assert list(run.series("val/acc").step) == list(range(21, 15 * 22, 22))
     assert (run.path / "checkpoints" / "best.ckpt").is_file()
     assert {"width", "dropout", "lr", "batch_size", "seed"} <= set(run.config)
+
+
+def test_accelerate_loop_learns_and_logs_each_step(tmp_path: Path) -> None:
+    run = run_example("accelerate_loop.py", "--epochs", "3", root=tmp_path)
+    assert (run.name, run.project) == ("two-layers", "digits")
+    assert list(run.series("train/loss").step) == list(range(3 * 23))
+    assert run.series("val/acc").step.tolist() == [22, 45, 68]
+    assert run.summary["val/acc"] > 0.8
+    assert {"lr", "batch_size", "processes"} <= set(run.config)
+    assert len(run.media("mistakes", 68)) == 8
 
 
 @pytest.mark.slow
