@@ -47,7 +47,7 @@ def validate(accelerator: Any, model: nn.Module, batches: Any, step: int) -> flo
         scores: Tensor = model(images)
     model.train()
     right = scores.argmax(1) == labels
-    accuracy = right.float().mean().item()
+    accuracy = float(right.float().mean())
     accelerator.log({"val/loss": functional.cross_entropy(scores, labels), "val/acc": accuracy}, step=step)
     if accelerator.is_main_process:
         wrong = [index for index, is_right in enumerate(right.tolist()) if not is_right][:8]

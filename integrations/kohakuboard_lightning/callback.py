@@ -61,6 +61,7 @@ class KohakuBoardCallback(Callback):
         self._throughput = throughput
         self._samples = samples
         self._place: dict[str, Any] = {}
+        self._is_resumed = False
         self._clock = 0.0
         self._n_batches = self._n_samples = 0
         self._rows: list[dict[str, Any]] = []
@@ -85,10 +86,13 @@ class KohakuBoardCallback(Callback):
         if not place or trainer.state.fn != "fit":
             return
         loop = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_loop.state_dict", {})
-        n_steps = int(loop.get("_batches_that_stepped", checkpoint.get("global_step", 0)))
+        n_optimizer_steps = int(checkpoint.get("global_step", 0))
+        # It counts the last step in checkpoints of an epoch's end only; global_step counts each optimizer's.
+        at_step = min(n_optimizer_steps, int(loop.get("_batches_that_stepped", n_optimizer_steps)) + 1) - 1
+        self._is_resumed = True
         for logger in self._loggers(trainer):
             begun = logger.log_dir
-            logger.continue_run(place, n_steps - 1)
+            logger.continue_run(place, at_step)
             self._place = logger.place
             for saving in trainer.checkpoint_callbacks:
                 # Chosen by then; one that lies elsewhere stays.
@@ -98,6 +102,13 @@ class KohakuBoardCallback(Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin to measure the time."""
         self._clock, self._n_batches, self._n_samples = time.perf_counter(), 0, 0
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Tell the loggers where training goes on, which Lightning settles when it has begun."""
+        if self._is_resumed:
+            self._is_resumed = False
+            for logger in self._loggers(trainer):
+                logger.goes_on_from(steps(trainer) - 1)
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Log histograms and learning rates: once for each step, however many batches were accumulated."""

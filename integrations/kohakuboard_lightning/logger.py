@@ -177,6 +177,11 @@ class KohakuBoardLogger(MediaCalls, Logger):
         self._run.go_to(found)
         self._place, self._at_step = found, at_step
 
+    def goes_on_from(self, at_step: int) -> None:
+        """Correct the last step of a run that is to be continued and that nothing was logged to yet."""
+        if self._at_step is not None:
+            self._at_step = at_step
+
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Log metrics at a step, which may be any; without one it is one more than the highest so far.

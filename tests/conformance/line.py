@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from kohakuboard.reader import Run
 
-__all__ = ["Line", "batches", "steps", "trainer"]
+__all__ = ["Line", "batches", "points", "steps", "trainer"]
 
 
 class Line(pl.LightningModule):
@@ -59,3 +59,8 @@ def trainer(logger: Any, **options: Any) -> pl.Trainer:
 
 def steps(run: Run, metric: str) -> list[int]:
     return [int(step) for step in run.series(metric).step]
+
+
+def points(run: Run, metric: str) -> list[tuple[int, float]]:
+    series = run.series(metric)
+    return [(int(step), float(value)) for step, value in zip(series.step, series.value, strict=True)]

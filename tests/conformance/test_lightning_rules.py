@@ -16,6 +16,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor, ModelCheckpoint
 from lightning.pytorch.tuner.tuning import Tuner
+from lightning_utilities.core.rank_zero import rank_zero_only
 
 from kohakuboard import Board
 from kohakuboard.lightning import KohakuBoardCallback, KohakuBoardLogger
@@ -46,6 +47,73 @@ def test_r07_a_board_that_is_open_is_used_and_left_open(only_run: ReadRun) -> No
 def test_r07_two_loggers_of_one_trainer_are_two_runs(root: Path) -> None:
     trainer([KohakuBoardLogger(), KohakuBoardLogger()], max_epochs=1).fit(Line(), batches(2))
     assert [steps(run, "train/loss_step") for run in Workspace(root).runs()] == [[0, 1], [0, 1]]
+
+
+def test_r07_a_tracker_of_accelerate_shares_the_run(only_run: ReadRun) -> None:
+    tracker = pytest.importorskip("kohakuboard.accelerate").KohakuBoardTracker("mine")
+    tracker.log({"loop": 1.0}, step=0)
+    trainer(KohakuBoardLogger(), max_epochs=1).fit(Line(), batches(2))
+    tracker.log({"loop": 1.0}, step=1)
+    tracker.finish()
+    assert (steps(only_run(), "loop"), steps(only_run(), "train/loss_step")) == ([0, 1], [0, 1])
+
+
+def test_r10_a_training_with_a_logger_of_its_own_is_a_run_of_its_own(root: Path) -> None:
+    """What a second Trainer logs through the same logger belongs to the same run, as its `test` does."""
+    for lr in (0.1, 0.2):
+        trainer(KohakuBoardLogger(), max_epochs=1).fit(Line(lr), batches(3))
+    assert [steps(run, "train/loss_step") for run in Workspace(root).runs()] == [[0, 1, 2], [0, 1, 2]]
+
+
+def test_r02_the_first_process_of_another_node_opens_no_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOCAL_RANK is 0 there, too, and who is asked before there is a Trainer takes it for rank 0."""
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    logger = KohakuBoardLogger()
+    variables = {"NODE_RANK": "1", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29531"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    trainer(logger, strategy="ddp", devices=1, num_nodes=2)
+    logger.log_metrics({"a": 1.0}, step=0)
+    logger.log_hyperparams({"lr": 1})
+    logger.finalize("success")
+    assert not root.exists()
+
+
+def test_r56_what_is_logged_of_a_fit_and_a_test_is_what_every_logger_gets(only_run: ReadRun) -> None:
+    """As Lightning's own tests of all its loggers have it: of a logger whose `log_metrics` is overridden."""
+    history: list[tuple[int, list[str]]] = []
+
+    class Telling(KohakuBoardLogger):
+        def log_metrics(self, metrics: Any, step: Any = None) -> None:
+            history.append((step, sorted(metrics)))
+            super().log_metrics(metrics, step)
+
+    class Some(Line):
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+            loss = self.loss(batch)
+            self.log("train_some_val", loss)
+            return loss
+
+        def on_validation_epoch_end(self) -> None:
+            self.log_dict({"early_stop_on": 1.0, "val_loss": 0.5})
+
+        def validation_step(self, batch: Any, batch_idx: int) -> None:
+            return
+
+        def test_step(self, batch: Any, batch_idx: int) -> None:
+            self.log("test_loss", 0.25)
+
+    job = trainer(Telling(), max_epochs=1, limit_train_batches=1, limit_val_batches=1)
+    job.fit(Some(), batches(1), batches(1))
+    job.test(Some(), batches(1), verbose=False)
+    assert history == [
+        (0, ["epoch", "train_some_val"]),
+        (0, ["early_stop_on", "epoch", "val_loss"]),
+        (1, ["epoch", "test_loss"]),
+    ]
+    assert {name for _, names in history for name in names} == set(only_run().metrics)
 
 
 def test_r23_a_learning_rate_lies_on_the_step_of_its_loss(only_run: ReadRun) -> None:
@@ -173,6 +241,17 @@ def test_r54_a_tuner_leaves_no_run(root: Path) -> None:
     job = trainer(KohakuBoardLogger())
     logger = job.logger
     Tuner(job).lr_find(Line(), batches(4), num_training=3, min_lr=0.01)
+
+    class Sized(Line):
+        batch_size = 2
+
+        def train_dataloader(self) -> Any:
+            return batches(8)
+
+        def val_dataloader(self) -> Any:
+            return batches(1)
+
+    Tuner(job).scale_batch_size(Sized(), max_trials=1, steps_per_trial=1)
     assert job.logger is logger
     assert not root.exists()
 
@@ -210,6 +289,17 @@ def test_r53_a_watched_model_can_be_copied_and_pickled(only_run: ReadRun) -> Non
     assert not model._forward_hooks
 
 
+@pytest.mark.filterwarnings("ignore")  # torch's own, of how it compiles
+def test_r53_a_compiled_model_is_logged_like_any_other(only_run: ReadRun) -> None:
+    model = Line()
+    model.layer = torch.compile(model.layer, backend="eager")  # type: ignore[assignment]
+    job = trainer(KohakuBoardLogger(), callbacks=[KohakuBoardCallback(every_n_steps=1)], max_epochs=1)
+    job.fit(model, batches(2))
+    run = only_run()
+    (name,) = [name for name in run.histogram_names() if name.endswith("weight")]
+    assert run.histograms(name).step.tolist() == steps(run, "train/loss_step") == [0, 1]
+
+
 def test_throughput_and_samples_are_logged(only_run: ReadRun) -> None:
     class Telling(Line):
         def validation_step(self, batch: Any, batch_idx: int) -> dict[str, Any]:  # type: ignore[override]
@@ -240,6 +330,26 @@ def test_r12_r13_a_training_that_is_resumed_continues_its_run(only_run: ReadRun,
     assert steps(run, "train/loss_step") == list(range(9))
     assert [(attempt.number, attempt.at_step) for attempt in run.attempts] == [(1, None), (2, 2)]
     assert run.status == "finished"
+
+
+def test_r13_a_checkpoint_from_within_an_epoch_loses_no_step(only_run: ReadRun, tmp_path: Path) -> None:
+    """Lightning counts the step that it is saved in only when it goes on; the step was taken for superseded."""
+
+    def fit(steps: int, ckpt: str | None) -> None:
+        saving = ModelCheckpoint(dirpath=tmp_path / "kept", save_last=True, every_n_train_steps=4)
+        job = trainer(
+            KohakuBoardLogger(),
+            enable_checkpointing=True,
+            callbacks=[saving, KohakuBoardCallback()],
+            max_steps=steps,
+        )
+        job.fit(Line(), batches(10), ckpt_path=ckpt)
+
+    fit(6, None)
+    fit(8, str(tmp_path / "kept" / "last.ckpt"))
+    run = only_run()
+    # Older ones count the step once more, and so get one less far.
+    assert steps(run, "train/loss_step") in (list(range(8)), list(range(7)))
 
 
 def test_r14_a_checkpoint_whose_run_is_gone_begins_another(

@@ -1,14 +1,15 @@
 """Run a script of this folder as several processes that share what was imported, as imports take most of their time.
 
-    forked_jobs.py SCRIPT COMMANDS
+    forked_jobs.py SCRIPT COMMANDS [MODULE…]
 
 COMMANDS is JSON: a list of [directory of the runs, arguments, step at which it is killed, or null]; the script writes
 into ./progress how many steps it has logged. They run one after another, each as a program of its own would from its
-first line on: what it raises ends its interpreter.
+first line on: what it raises ends its interpreter. MODULE is what takes long to import; transformers if none is given.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import runpy
@@ -17,17 +18,15 @@ import sys
 import time
 from pathlib import Path
 
-import accelerate  # type: ignore[import-untyped]  # noqa: F401
-import transformers
-
 import kohakuboard  # noqa: F401
 
 PROGRESS = Path("progress")
+# Of transformers: its modules are imported when they are asked for.
+USUAL = ("accelerate", "transformers.trainer", "transformers.models.gpt2.modeling_gpt2")
 
 
 def main(script: str, commands: list[tuple[str, list[str], int | None]]) -> None:
     """Run each command in a child; return in the child, of which only the script is left to do."""
-    _ = transformers.Trainer, transformers.GPT2LMHeadModel  # its modules are imported when they are asked for
     for directory, arguments, last_step in commands:
         PROGRESS.unlink(missing_ok=True)
         child = os.fork()
@@ -52,4 +51,6 @@ def steps_done() -> int:
 
 
 if __name__ == "__main__":
+    for module in sys.argv[3:] or USUAL:
+        importlib.import_module(module)
     main(sys.argv[1], json.loads(sys.argv[2]))

@@ -1,26 +1,36 @@
-"""Train a small model with Lightning, and end in the way that the command line says."""
+"""Train a small model with Lightning, and end in the way that the command line says.
+
+With --save-steps it keeps checkpoints, and goes on from the last one if there is one.
+"""
 
 from __future__ import annotations
 
 import argparse
+import time
+from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from kohakuboard.lightning import KohakuBoardLogger
+from kohakuboard.lightning import KohakuBoardCallback, KohakuBoardLogger
+from tests.conformance.jobs.ways_to_end import end
 
 ENDING_STEP = 7
 
 
 class Line(pl.LightningModule):
-    def __init__(self, end: str) -> None:
+    def __init__(self, end: str, pause: float) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.layer = nn.Linear(1, 1)
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+        Path("progress").write_text(str(self.global_step))
+        time.sleep(self.hparams["pause"])
         if self.global_step == ENDING_STEP:
             self.end()
         loss = nn.functional.mse_loss(self.layer(batch[0]), 3 * batch[0] + 1)
@@ -37,10 +47,17 @@ class Line(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
     def end(self) -> None:
-        if self.hparams["end"] == "error":
-            raise ValueError("the loss exploded")
+        end(self.hparams["end"])
         if self.hparams["end"] == "error on rank 1" and self.global_rank == 1:
             raise ValueError("rank 1 exploded")
+
+
+def kept(save_steps: int) -> dict[str, Any]:
+    """Return the options of a Trainer that keeps checkpoints in ./kept, if that is asked for."""
+    if not save_steps:
+        return {"enable_checkpointing": False}
+    saving = ModelCheckpoint("kept", save_last=True, every_n_train_steps=save_steps)
+    return {"callbacks": [saving, KohakuBoardCallback(every_n_steps=1)]}
 
 
 def main() -> None:
@@ -49,8 +66,16 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--strategy", default="auto")
     parser.add_argument("--devices", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="processes that load the data")
+    parser.add_argument("--touch", action="store_true", help="open the run before training")
+    parser.add_argument("--save-steps", type=int, default=0)
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds before each step")
     options = parser.parse_args()
-    data = DataLoader(TensorDataset(torch.linspace(-1, 1, 40).reshape(-1, 1)), batch_size=4)
+    torch.manual_seed(0)
+    # Each batch is the same one: Lightning begins an epoch anew that it goes on with.
+    data = DataLoader(
+        TensorDataset(torch.linspace(-1, 1, 4).repeat(10).reshape(-1, 1)), 4, num_workers=options.workers
+    )
     trainer = pl.Trainer(
         logger=KohakuBoardLogger(project="job", name="line", config={"world": options.devices}),
         max_steps=options.steps,
@@ -61,10 +86,12 @@ def main() -> None:
         log_every_n_steps=1,
         enable_progress_bar=False,
         enable_model_summary=False,
-        enable_checkpointing=False,
+        **kept(options.save_steps),
     )
-    model = Line(options.end)
-    trainer.fit(model, data)
+    if options.touch:
+        trainer.logger.experiment.log({"touched": 1.0}, step=0)  # type: ignore[union-attr]
+    model = Line(options.end, options.pause)
+    trainer.fit(model, data, ckpt_path="last" if options.save_steps else None)
     trainer.test(model, data, verbose=False)
 
 

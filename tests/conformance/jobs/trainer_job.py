@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from accelerate import Accelerator  # type: ignore[import-untyped]
 from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 import kohakuboard  # noqa: F401  (makes the name known, also in a checkout that is not installed)
+from tests.conformance.jobs.ways_to_end import end
 
 ENDING_STEP = 3
 
@@ -33,22 +31,6 @@ class Ending(TrainerCallback):
         Path("progress").write_text(str(state.global_step))
         if state.global_step == ENDING_STEP:
             end(self._way)
-
-
-def end(way: str) -> None:
-    """End as the tests ask for."""
-    if way == "error" or (way == "error once" and os.environ.get("TORCHELASTIC_RESTART_COUNT") == "0"):
-        raise ValueError("the loss exploded")
-    if way == "exit":
-        sys.exit(0)
-    if way == "exit 3":
-        sys.exit(3)
-    if way == "_exit":
-        os._exit(7)
-    if way == "_exit 0":
-        os._exit(0)
-    if way.startswith("SIG"):
-        os.kill(os.getpid(), getattr(signal, way))
 
 
 def last_whole_checkpoint(output: Path) -> str | None:
