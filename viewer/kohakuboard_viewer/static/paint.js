@@ -1,6 +1,7 @@
 // What is painted on a chart beside its lines: bands, and marks for what is not finite or out of range.
 
 const MARK = 4 // pixels, half the width
+const MANY = 16
 
 /** Fill from the lowest to the highest of each bucket, where one holds more than a point. */
 export function drawBands(plot, { header, columns, log, looks }) {
@@ -31,7 +32,8 @@ export function drawBands(plot, { header, columns, log, looks }) {
       ctx.closePath()
       ctx.fillStyle = ctx.strokeStyle = columns.smooth ? looks[curve].bandFaint : looks[curve].band
       ctx.fill()
-      ctx.stroke()
+      // The edge of a band shows a spike that is narrower than a pixel; of very many it takes longer than all the rest.
+      if (header.curves.length <= MANY) ctx.stroke()
     }
   })
 }
@@ -94,7 +96,7 @@ function painted({ ctx, bbox }, paint) {
 export function shades(curves, element) {
   const { line, faint, band, bandFaint } = palette(element)
   if (curves.length === 1) return [{ line, faint, band, bandFaint, dash: [] }]
-  const bands = curves.length > 8 ? "1f" : "38"
+  const bands = curves.length > MANY ? "40" : curves.length > 8 ? "1f" : "38"
   return curves.map(({ light, dark, dash, attempt }) => {
     const own = isDark() ? dark : light
     // An earlier attempt is there to compare with, and stays behind.
