@@ -180,3 +180,15 @@ def test_a_report_opens_from_a_disk_with_charts_that_zoom(
     reset.click()
     assert chart.evaluate("chart => chart.chart.uplot.scales.x.max") == 19
     expect(page.locator("#summary .best").first).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_tab(
+    open_page: Callable[..., Page], address: str, runs: list[Path], axe: str, scheme: str
+) -> None:
+    page = open_page(address + compare(runs), color_scheme=scheme, bypass_csp=True)
+    for tab in ("", "/charts", "/relations", "/media", "/histograms", "/tables"):
+        page.goto(address + compare(runs, tab))
+        page.evaluate(axe)
+        found = page.evaluate("axe.run().then((found) => found.violations)")
+        assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == [], tab
