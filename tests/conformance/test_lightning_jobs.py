@@ -114,11 +114,10 @@ def test_r19_r20_a_killed_job_is_crashed_and_keeps_all_that_was_logged(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "more"),
-    # R68: workers of a DataLoader; R70: the parent has the run open, too.
-    [("ddp", ["--workers", 2]), ("ddp_fork", []), ("ddp_spawn", ["--touch"])],
-    ids=["ddp", "ddp_fork", "ddp_spawn"],
+    [("ddp", []), ("ddp_fork", [])],
+    ids=["ddp", "ddp_fork"],
 )
-def test_r02_r03_r68_r70_two_processes_make_one_run(
+def test_r02_r03_two_processes_make_one_run(
     strategy: str, more: list[object], start_job: StartJob, only_run: ReadRun
 ) -> None:
     job = start_job("lightning_job.py", "--strategy", strategy, "--devices", 2, "--steps", 10, *more)
