@@ -42,6 +42,15 @@ def send(client: TestClient, where: str, *fields: tuple[str, str], status: int =
     return answer.headers.get("location", answer.text)
 
 
+def test_a_run_page_leads_to_its_form_and_the_form_back(client: TestClient, run: Path) -> None:
+    page = client.get(f"/run/{key(run)}").text
+    link = re.search(r'href="(/edit[^"]+)"', page)
+    assert link is not None
+    form = client.get(link[1].replace("&amp;", "&")).text
+    assert 'value="first"' in form or ">first</textarea>" in form
+    assert f"/run/{key(run)}" in form
+
+
 def test_the_form_of_a_run_says_all_that_can_be_said_of_it(client: TestClient, run: Path) -> None:
     page = client.get("/edit", params={"run": key(run), "back": "/p/default?q=x"}).text
     assert 'value="one"' in page

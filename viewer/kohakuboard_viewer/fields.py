@@ -76,7 +76,7 @@ def split(key: str) -> tuple[str, str]:
 
 def label(key: str) -> str:
     """Return what stands at the top of a column."""
-    return split(key)[1]
+    return f"{curve_of(key)} curve" if is_curve(key) else split(key)[1]
 
 
 def is_curve(key: str) -> bool:

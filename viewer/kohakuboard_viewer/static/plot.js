@@ -45,7 +45,7 @@ export class Plot {
     return {
       width: Math.max(place.clientWidth, 60),
       height: Math.max(place.clientHeight, 60),
-      padding: [10, 10, 0, 0],
+      padding: [10, 20, 0, 0], // on the right half of the last tick's label
       legend: { show: false },
       focus: { alpha: 0.25 },
       scales: {
