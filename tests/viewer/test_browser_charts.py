@@ -44,7 +44,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("charts") / "runs"
     found = []
     for i in range(2):
-        with Board(f"run-{i}", project="p", base_dir=root, capture_output=False) as board:
+        # Their colours come from their ids, which so are always the same two.
+        with Board(f"run-{i}", run_id=f"run-{i}", project="p", base_dir=root, capture_output=False) as board:
             train(board, float(i))
         found.append(board.path)
     return found

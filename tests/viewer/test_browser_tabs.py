@@ -162,8 +162,10 @@ def test_the_slider_moves_with_the_keyboard_and_the_url_keeps_the_step(open_tab:
     page.keyboard.press("End")
     steps_shown(page).to_have_text("40")
     expect(page).not_to_have_url(re.compile(r"step="))
+    expect(page.locator(".caption").filter(has_text="40/0")).to_be_visible()
     page.keyboard.press("[")
     steps_shown(page).to_have_text("30")
+    expect(page.locator(".caption").filter(has_text="30/0")).to_be_visible()
     page.keyboard.press("]")
     steps_shown(page).to_have_text("40")
 
@@ -334,6 +336,7 @@ def test_a_long_error_does_not_widen_a_phone(open_tab: Callable[..., Page], tmp_
         page.locator(".reason").click()
         expect(page.locator(".trouble h2")).to_be_in_viewport(ratio=1)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.close()  # it would go on asking a server that is gone
 
 
 def test_a_config_is_copied_as_json(open_tab: Callable[..., Page], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_attempts_are_shown_with_their_steps_the_latest_first(client: TestClient
         "    for step in range(6, 15): board.log(loss=2.0, step=step)\n"
         "    raise SystemExit(3)\n"
     )
-    subprocess.run(["python", "-c", code], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
     said = texts(client.get(url_of(board.path)).text, "attempts")
     assert re.search(r"Attempts 2 .* 2 .*6 – 14.* 1 finished – 0 – 9", said), said
 
