@@ -12,6 +12,7 @@ export async function refreshPage(signal) {
   const main = fresh.getElementById("main")
   for (const part of document.querySelectorAll("[data-patch]")) {
     const newer = main.querySelector(`#${part.id}`)
+    if (newer && newer.localName !== part.localName) return location.reload() // an empty page got its first run
     if (newer) patch(part, newer)
   }
   document.title = fresh.title

@@ -3,11 +3,8 @@
 import "./filter.js"
 import "./links.js"
 import "./live.js"
-
-if (document.getElementById("filter")) {
-  await import("./selection.js")
-  await import("./widths.js")
-}
+import "./selection.js"
+import "./widths.js"
 
 // Choosing columns and groups is a link like others.
 document.addEventListener("submit", (event) => {
