@@ -60,13 +60,13 @@ def open_page(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
     contexts = []
 
-    def open_one(where: str, **options: Any) -> Page:
+    def open_one(where: str, *, at: str = address, **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(address + where)
+        page.goto(at + where)
         return page
 
     yield open_one
@@ -109,6 +109,20 @@ def test_an_error_points_at_its_place_and_goes_when_it_is_mended(open_page: Call
     page.get_by_role("link", name="Show all").click()
     expect(page.locator(".run-cell a")).to_have_count(4)
     expect(page.locator("#filter input[name=q]")).to_have_value("")
+
+
+def test_an_empty_page_becomes_the_list_when_its_first_run_begins(
+    open_page: Callable[..., Page], write_run: Callable[..., Path], root: Path
+) -> None:
+    root.mkdir()
+    with served(root) as address:
+        page = open_page("/runs", at=address)
+        expect(page.locator("#filter")).to_have_count(0)
+        write_run("first", project="vision")
+        expect_names(page, "first")
+        page.locator("#filter input[name=q]").fill("name = second")
+        expect(page.locator("#runs-list")).to_contain_text("No run matches")
+        page.context.close()
 
 
 def test_columns_are_chosen_moved_and_hidden(open_page: Callable[..., Page]) -> None:
