@@ -26,6 +26,7 @@ from .description import Description
 from .durability import JournalSync
 from .hold import Hold, RunDeletedError
 from .pace import Pace
+from .priority import keep_up, step_back
 from .sampler import SAMPLES_AGE_S, Sampler
 from .trainer import Trainer
 
@@ -54,8 +55,7 @@ def main(run: Path, trainer_pid: int | None = None, trainer_pidfd: int | None = 
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     # Before this thread steps back: the one that hears of the trainer's end has to look before the trainer is reaped.
     trainer = Trainer(trainer_pid, trainer_pidfd)
-    if hasattr(os, "nice"):
-        os.nice(5)  # training comes first
+    step_back()
     _allow_open_files()
     webhook = take_webhook()
     lock = _writer_lock(run)
@@ -159,6 +159,8 @@ def _drain(
     over = False
     while not over:
         over = trainer.wait(0 if pace.is_full(drain) else POLL_S)
+        if over:
+            keep_up()
         if not lock.is_in_place():
             raise RunDeletedError
         drain.poll()
