@@ -24,6 +24,19 @@ class Axes:
         """Tell whether a trainer came as far as to tell its loggers of the model: a tuner ends it before that."""
         return self._model is not None
 
+    def trained_steps(self) -> int:
+        """Return how far the trainer came in the training that ends now; 0 when it did something else."""
+        trainer = self._fitting()
+        return steps(trainer) if trainer is not None else 0
+
+    def begins_before(self, trained_steps: int) -> bool:
+        """Tell whether a training begins that logs at steps which one before it has logged at."""
+        trainer = self._fitting()
+        # The checkpoint that it goes on from is not loaded yet.
+        return trainer is not None and (
+            steps(trainer) < trained_steps or bool(trained_steps and trainer.ckpt_path)
+        )
+
     def beside(self, metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return what is to be logged with metrics, so that each can be drawn over epochs; None in the sanity check.
 
@@ -41,6 +54,10 @@ class Axes:
         if stage in ("validate", "test"):
             return {"trainer/epoch": trainer.current_epoch, "trainer/step": steps(trainer)}
         return {"epoch": trainer.current_epoch} if stage == "train" else {}
+
+    def _fitting(self) -> Any:
+        trainer = getattr(self._model() if self._model is not None else None, "_trainer", None)
+        return trainer if trainer is not None and trainer.state.fn == "fit" else None
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_model": None}

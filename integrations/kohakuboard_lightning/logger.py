@@ -120,6 +120,10 @@ class KohakuBoardLogger(MediaCalls, Logger):
         self._capture_output = capture_output
         self._is_described = False
         self._at_step: int | None = None
+        # Of the last training that has ended: how, and what for; and how many steps it made.
+        self._ended: tuple[str, str | None] = ("finished", None)
+        self._trained_steps = 0
+        self._is_new_attempt = False
         self._axes = Axes()
         self._checkpoints = Checkpoints(log_model)
 
@@ -215,8 +219,13 @@ class KohakuBoardLogger(MediaCalls, Logger):
 
     @rank_zero_only
     def log_graph(self, model: Any, input_array: Any = None) -> None:
-        """Note the model's size; the graph itself is not recorded."""
+        """Note the model's size; the graph itself is not recorded.
+
+        Each use of a Trainer begins with this, so it is told here when training begins once more.
+        """
         self._axes.follow(model)
+        if self._axes.begins_before(self._trained_steps):
+            self._begin_once_more()
         if hasattr(model, "parameters"):
             parameters = list(model.parameters())
             self.experiment.config.update(
@@ -264,14 +273,24 @@ class KohakuBoardLogger(MediaCalls, Logger):
         if board is None and status == "failed" and Path(self.log_dir).is_dir():
             board = self._open()
         begun_for_nothing = not self._axes.has_begun and status == "success"
-        if board is not None and begun_for_nothing and not board.has_logged:
+        if board is not None and begun_for_nothing and not board.holds_anything:
             self._run.take_back()
             self._is_described = False
         elif board is not None:
             if status != "failed":
                 self._checkpoints.log_remembered(board)
-            how, error = ending(status, sys.exc_info()[1])
-            self._run.end(how, error)
+            self._ended = ending(status, sys.exc_info()[1])
+            self._run.end(*self._ended)
+            self._trained_steps = self._axes.trained_steps() or self._trained_steps
+
+    def _begin_once_more(self) -> None:
+        """Go on in another attempt at the run, for steps that it has already; the last one stays as it ended.
+
+        What a Trainer's own logger would mix up: it logs to the same version again.
+        """
+        if self._run.owned:
+            self._run.end(*self._ended)
+            self._trained_steps, self._is_new_attempt = 0, True
 
     def _board(self) -> Board:
         return self._run.in_use() or self._open()
@@ -280,6 +299,7 @@ class KohakuBoardLogger(MediaCalls, Logger):
         try:
             board = self._run.open(
                 at_step=self._at_step,
+                new_attempt=self._is_new_attempt,
                 capture_output=self._capture_output,
                 # Opened again, the run keeps what was changed meanwhile.
                 **({} if self._is_described else self._described),
@@ -287,7 +307,7 @@ class KohakuBoardLogger(MediaCalls, Logger):
         except Exception as exc:
             # Whatever it is: Trainer asks hasattr(), which would take an AttributeError for "no experiment".
             raise RuntimeError(f"cannot open the run at {self.log_dir!r}: {exc}") from exc
-        self._is_described, self._at_step = True, None
+        self._is_described, self._at_step, self._is_new_attempt = True, None, False
         return board
 
 

@@ -94,11 +94,12 @@ class AdapterRun:
             )
         return way == "must" or (found is not None and way == "allow")
 
-    def open(self, *, at_step: int | None = None, **options: Any) -> Board:
+    def open(self, *, at_step: int | None = None, new_attempt: bool = False, **options: Any) -> Board:
         """Return the open board, opening it if need be.
 
         Args:
             at_step: The step of the checkpoint that training goes on from.
+            new_attempt: Whether training begins once more in the run that this process had ended.
             **options: Those of Board for a run that is begun.
 
         Raises what Board raises.
@@ -106,7 +107,7 @@ class AdapterRun:
         board = self.in_use()
         if board is None:
             shared = self._shared()
-            board = shared or Board(at_step=at_step, **{**options, **self._place})
+            board = shared or Board(at_step=at_step, new_attempt=new_attempt, **{**options, **self._place})
             self._take(board, owned=shared is None)
             if shared is not None:  # what its user said of it stays
                 config = options.get("config") or {}
@@ -131,9 +132,9 @@ class AdapterRun:
             self.board.under_way = what
 
     def take_back(self) -> None:
-        """End a run that was begun for nothing, and delete it, if nothing was logged to it."""
+        """End a run that was begun for nothing, and delete it, if it holds nothing."""
         board, owned = self.board, self.owned
-        if board is not None and owned and not board.has_logged:
+        if board is not None and owned and not board.holds_anything:
             self.end()
             shutil.rmtree(board.path, ignore_errors=True)
             with suppress(OSError):  # what is not empty stays

@@ -97,6 +97,8 @@ class Board(Calls, Shortcuts, Watching):
         at_step: The step of the checkpoint that a continued run goes on from. What it had logged beyond that step is
             superseded: kept, and no longer shown. Default: the last step, and nothing is superseded but what is
             logged again. Ranks above 0 do not read the run: without `at_step` or `log(step=…)` they count from 0.
+        new_attempt: Whether a process that continues what it had finished itself begins another attempt, as any other
+            process does, and as with `at_step`; by default it goes on with the one it had.
         fork_from: A run and a step, `(run_id, 1000)`: a new run begins with the points of that one up to the step. The
             run is named by its id in the project, "project/id", or its path. Ignored when the new run exists.
         rank: Which process of a distributed job this is; by default as torch.distributed, torchrun, Lightning, SLURM
@@ -144,6 +146,7 @@ class Board(Calls, Shortcuts, Watching):
         run_id: str | None = None,
         resume: Resume | None = None,
         at_step: int | None = None,
+        new_attempt: bool = False,
         fork_from: tuple[str | os.PathLike[str], int] | None = None,
         rank: int | None = None,
         tags: Sequence[str] | None = None,
@@ -186,13 +189,14 @@ class Board(Calls, Shortcuts, Watching):
             named=given_id is not None,
             resume=resume_setting(resume),
             name=self.name,
-            goes_back=at_step is not None,
+            new_attempt=new_attempt or at_step is not None,
         )
         if taken.continued:
             fork = None
         self.path, self.id, self._lock = taken.path, taken.path.name, taken.lock
         self._make_mappings()
         self._pid = os.getpid()
+        self._is_continued = taken.continued
         self._lineage: str | None = None
         self._step = 0
         self._stepping = self._has_changed = False
@@ -408,9 +412,10 @@ class Board(Calls, Shortcuts, Watching):
         return isinstance(self._shard, ClosedShard)
 
     @property
-    def has_logged(self) -> bool:
-        """Tell whether anything was logged to it in this process, or changed of its config and summary."""
-        return self._has_changed or self._stepping or self._next_step != self._first_step
+    def holds_anything(self) -> bool:
+        """Tell whether the run was there before, or anything was logged to it, or changed of config and summary."""
+        logged = self._stepping or self._next_step != self._first_step
+        return self._is_continued or self._has_changed or logged
 
     def finish(
         self,

@@ -142,7 +142,7 @@ def fork_of(fork_from: Any, root: Path, project: str) -> Fork:
 
 
 def take_up(
-    path: Path, *, rank: int, named: bool, resume: Resume, name: str, goes_back: bool = False
+    path: Path, *, rank: int, named: bool, resume: Resume, name: str, new_attempt: bool = False
 ) -> Takeover:
     """Take up the run at a path, or begin another one beside it; its directory is there afterwards.
 
@@ -152,7 +152,7 @@ def take_up(
         named: Whether the caller named the run; one with an id that was just made up cannot be there.
         resume: What to do about one that is there.
         name: What another run would be called.
-        goes_back: Whether the run goes on from a checkpoint.
+        new_attempt: Whether also this process's own run is continued by another attempt.
     """
     if rank:
         path.mkdir(parents=True, exist_ok=True)
@@ -170,14 +170,14 @@ def take_up(
     if not exists:
         return Takeover(path, lock, 1, None, {}, {}, continued=False)
     try:
-        return _continue(path, lock, resume, name, here=locked is None, goes_back=goes_back)
+        return _continue(path, lock, resume, name, here=locked is None, new_attempt=new_attempt)
     except BaseException:
         lock.release()  # nobody will log: whoever tries again must not be kept out
         raise
 
 
 def _continue(
-    path: Path, lock: FileLock, resume: Resume, name: str, *, here: bool, goes_back: bool
+    path: Path, lock: FileLock, resume: Resume, name: str, *, here: bool, new_attempt: bool
 ) -> Takeover:
     from ..reader import open_run
 
@@ -185,11 +185,11 @@ def _continue(
     if _is_live(run, here=here):
         lock.release()
         return _instead(path, _holder(path), resume, name)
-    number = _next_attempt(run, goes_back)
+    number = _next_attempt(run, new_attempt)
     return Takeover(path, lock, number, run.last_step, run.config, run.user_summary, continued=True)
 
 
-def _next_attempt(run: Run, goes_back: bool) -> int | None:
+def _next_attempt(run: Run, new_attempt: bool) -> int | None:
     """Return the number of the next attempt; of a run that cannot be read the time tells which is the last."""
     last = next((attempt for attempt in reversed(run.attempts) if attempt.rank == 0), None)
     if run.status == "unreadable":
@@ -199,7 +199,7 @@ def _next_attempt(run: Run, goes_back: bool) -> int | None:
     pid = os.getpid()
     own = (last.host, last.pid, last.process_start) == (host_name(), pid, process_start_mark(pid))
     # A process that goes on with what it had finished itself goes on with its attempt.
-    return last.number if own and not goes_back else last.number + 1
+    return last.number if own and not new_attempt else last.number + 1
 
 
 def _instead(path: Path, holder: str, resume: Resume, name: str) -> Takeover:

@@ -65,6 +65,46 @@ def test_r10_a_training_with_a_logger_of_its_own_is_a_run_of_its_own(root: Path)
     assert [steps(run, "train/loss_step") for run in Workspace(root).runs()] == [[0, 1, 2], [0, 1, 2]]
 
 
+def test_r10_a_second_training_with_the_same_logger_is_another_attempt_at_its_run(only_run: ReadRun) -> None:
+    """Their steps were mixed up: each step had two values, one of each training."""
+    logger = KohakuBoardLogger()
+
+    class Failing(Line):
+        def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+            if self.global_step == 4:
+                raise ValueError("the loss exploded")
+
+    with pytest.raises(ValueError, match="the loss exploded"):
+        trainer(logger).fit(Failing(), batches(3), batches(1))
+    model, job = Line(), trainer(logger, max_epochs=1)
+    job.fit(model, batches(3))
+    job.test(model, batches(1), verbose=False)
+    job.fit_loop.max_epochs = 2
+    job.fit(model, batches(3))  # goes on with its steps
+    run = only_run()
+    assert run.status == "finished"
+    assert [attempt.status for attempt in run.attempts] == ["failed", "finished"]
+    assert steps(run, "train/loss_step") == [0, 1, 2, 3, 4, 5]
+    assert [int(step) for step in run.series("train/loss_step", attempt=1).step] == [0, 1, 2, 3]
+    assert [int(step) for step in run.series("train/loss_step", attempt=2).step] == [0, 1, 2, 3, 4, 5]
+    assert steps(run, "val/loss_epoch") == [2]  # what is not logged again stays
+    assert steps(run, "test/loss") == [3]
+
+
+def test_r10_a_training_that_goes_back_to_its_checkpoint_is_another_attempt(
+    only_run: ReadRun, tmp_path: Path
+) -> None:
+    logger = KohakuBoardLogger()
+    job = trainer(logger, max_epochs=1)
+    job.fit(Line(), batches(3))
+    job.save_checkpoint(tmp_path / "kept.ckpt")
+    for epochs in (3, 2):
+        trainer(logger, max_epochs=epochs).fit(Line(), batches(3), ckpt_path=str(tmp_path / "kept.ckpt"))
+    run = only_run()
+    assert len(run.attempts) == 3
+    assert steps(run, "train/loss_step") == [0, 1, 2, 3, 4, 5]
+
+
 def test_r02_the_first_process_of_another_node_opens_no_run(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +294,16 @@ def test_r54_a_tuner_leaves_no_run(root: Path) -> None:
     Tuner(job).scale_batch_size(Sized(), max_trials=1, steps_per_trial=1)
     assert job.logger is logger
     assert not root.exists()
+
+
+def test_r54_a_tuner_leaves_a_run_that_was_there_before(only_run: ReadRun) -> None:
+    """It was deleted with all that had been logged to it."""
+    with Board("mine", project="own", run_id="kept") as board:
+        board.log(a=1.0)
+    Tuner(trainer(KohakuBoardLogger(project="own", version="kept"))).lr_find(
+        Line(), batches(4), num_training=3, min_lr=0.01
+    )
+    assert steps(only_run(), "a") == [0]
 
 
 # The companion
