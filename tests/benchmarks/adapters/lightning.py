@@ -1,4 +1,4 @@
-"""Lightning with one logger after another, see turns.py."""
+"""Lightning with several loggers in turns, see turns.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from tests.benchmarks.adapters.turns import WARM_UP, Meter, Spent, take_turns
+from tests.benchmarks.adapters.turns import Turns, take_turns
 
 
 class Line(pl.LightningModule):
@@ -30,42 +30,42 @@ class Line(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
 
+class Turn(pl.Callback):
+    """Give the trainer the logger whose turn it is."""
+
+    def __init__(self, loggers: dict[str, Any], turns: Turns) -> None:
+        self._loggers, self._turns = loggers, turns
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        name = self._turns.next_step()
+        if name is not None:
+            trainer.loggers = [self._loggers[name]] if name in self._loggers else []
+            self._turns.begin()
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        trainer.loggers = list(self._loggers.values())
+
+
 def logger(name: str, directory: Path) -> Any:
-    """Return a logger of that name; False for none."""
+    """Return a logger of that name."""
     if name == "kohakuboard":
         from kohakuboard.lightning import KohakuBoardLogger
 
         return KohakuBoardLogger(save_dir=directory, capture_output=False)
-    if name == "csv":
-        from lightning.pytorch.loggers import CSVLogger
+    from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
-        return CSVLogger(directory)
-    if name == "tensorboard":
-        from lightning.pytorch.loggers import TensorBoardLogger
-
-        return TensorBoardLogger(directory)
-    return False
+    return {"csv": CSVLogger, "tensorboard": TensorBoardLogger}[name](directory)
 
 
-def train(name: str, steps: int, directory: Path) -> Spent:
-    """Return what all steps but the first WARM_UP took."""
-    meter = Meter()
-
-    class Clock(pl.Callback):
-        def on_train_batch_end(self, trainer: Any, pl_module: Any, out: Any, batch: Any, index: int) -> None:
-            if index == WARM_UP:
-                meter.begin()
-
-        def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-            meter.end_steps()
-
-    chosen = logger(name, directory)
-    if chosen:
-        meter.watch(chosen, ("log_metrics", "save"))
-    data = DataLoader(TensorDataset(torch.ones(steps, 4)), batch_size=1)
+def train(names: list[str], turns: Turns, directory: Path) -> None:
+    """Train with these loggers."""
+    loggers = {name: logger(name, directory / name) for name in names}
+    for one in loggers.values():
+        turns.watch(one, ("log_metrics", "save"))
+    data = DataLoader(TensorDataset(torch.ones(turns.steps, 4)), batch_size=1)
     pl.Trainer(
-        logger=chosen,
-        callbacks=[Clock()],
+        logger=list(loggers.values()),
+        callbacks=[Turn(loggers, turns)],
         max_epochs=1,
         log_every_n_steps=1,
         accelerator="cpu",
@@ -73,7 +73,6 @@ def train(name: str, steps: int, directory: Path) -> Spent:
         enable_model_summary=False,
         enable_checkpointing=False,
     ).fit(Line(), data)
-    return meter.spent()
 
 
 if __name__ == "__main__":

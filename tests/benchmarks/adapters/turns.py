@@ -1,83 +1,101 @@
-"""Train again and again with each of several loggers in turns, in one process.
+"""Let several loggers log one training, a few steps each in turns.
 
-    python -m tests.benchmarks.adapters.FRAMEWORK DIRECTORY STEPS ROUNDS LOGGER…
+    python -m tests.benchmarks.adapters.FRAMEWORK DIRECTORY STEPS LOGGER…
 
-Before the STEPS come WARM_UP others and a pause, which are not timed: what a logger starts, starts meanwhile. It
-prints {LOGGER: {"wall": …, "thread": …, "all": …}, …}, in microseconds that the logger adds to a step, and under "none"
-what a step takes without a logger, which is the first of each round:
+All loggers are made, and told of the training, before it begins; then BLOCK steps have none of them, BLOCK steps the
+first, and so on, STEPS each, the order of every second cycle reversed. A cycle takes a fraction of a second, so that
+whatever else the machine does, or how fast it lets us be, is the same for all. After WARM_UP_CYCLES comes a pause: what
+a logger starts, starts meanwhile.
+
+It prints {LOGGER: {"calls": …, "thread": …, "wall": …}, …}, in microseconds that the logger adds to a step, the median
+over the cycles, and under "none" what a step takes without a logger:
 
     calls    CPU time of the thread that trains within the logger's own methods, none of them with "none"
     thread   CPU time of the thread that trains, with what the framework does for a logger
-    wall     by the clock; it depends on what else the machine does
-    all      CPU time of all threads and child processes, until the training has ended and everything is stored
-
-Each is what the least disturbed round took: other work only ever adds to a time.
+    wall     by the clock
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
+__all__ = ["Job", "Spent", "Turns", "take_turns"]
 
-__all__ = ["WARM_UP", "Meter", "Spent", "take_turns"]
-
-WARM_UP = 1000
-PAUSE_S = 1.0
+BLOCK = 20
+WARM_UP_CYCLES = 10
+PAUSE_S = 3.0
 
 
 class Spent(NamedTuple):
-    """Hold seconds, or what of them falls to a step in µs."""
+    """Hold µs of a step."""
 
     calls: float
     thread: float
     wall: float
-    all: float
-
-    def each(self, steps: int) -> Spent:
-        """Return what falls to each of so many steps, in µs."""
-        return Spent(*(seconds / steps * 1e6 for seconds in self))
 
 
-class Meter:
-    """Measure one training; made before it."""
+class Turns:
+    """Say which logger has its turn, and measure it.
 
-    def __init__(self) -> None:
-        self._children = _of_dead_children()
-        self._cpu = self._in_calls = 0.0
-        self._began = self._took = (0.0, 0.0, 0.0)
+    Args:
+        names: Of the loggers.
+        steps: How many are to be measured with each.
+    """
+
+    def __init__(self, names: list[str], steps: int) -> None:
+        self._names = ["none", *names]
+        n_cycles = WARM_UP_CYCLES + -(-steps // BLOCK)
+        self.steps = n_cycles * len(self._names) * BLOCK + 1
+        self._spent: dict[str, list[Spent]] = {name: [] for name in self._names}
+        self._step, self._name, self._in_calls = 0, "", 0.0
+        self._began = Spent(0.0, 0.0, 0.0)
 
     def watch(self, logger: Any, methods: Iterable[str]) -> None:
         """Measure these methods of a logger."""
         for name in methods:
             setattr(logger, name, self._timed(getattr(logger, name)))
 
+    def next_step(self) -> str | None:
+        """Begin a step; return whose turn begins with it, None when it is another step of the same."""
+        block, within = divmod(self._step, BLOCK)
+        self._step += 1
+        if within:
+            return None
+        now = self._now()
+        if block:
+            each = Spent(*((end - begin) / BLOCK * 1e6 for begin, end in zip(self._began, now, strict=True)))
+            self._spent[self._name].append(each)
+        cycle, place = divmod(block, len(self._names))
+        if (cycle, place) == (WARM_UP_CYCLES, 0):
+            time.sleep(PAUSE_S)
+        self._name = (self._names if cycle % 2 == 0 else self._names[::-1])[place]
+        return self._name
+
     def begin(self) -> None:
-        """Wait for what was started, and begin."""
-        time.sleep(PAUSE_S)
-        self._children += _of_living_children()
-        self._cpu = time.process_time()
+        """Measure from here on, when it is settled who logs."""
         self._began = self._now()
 
-    def end_steps(self) -> None:
-        """Take the time before the run ends."""
-        calls, thread, wall = self._now()
-        self._took = (calls - self._began[0], thread - self._began[1], wall - self._began[2])
+    def found(self) -> dict[str, Spent]:
+        """Return what a step takes without a logger, and what each logger adds to it."""
+        spent = {name: blocks[WARM_UP_CYCLES:] for name, blocks in self._spent.items()}
+        none = spent["none"]
+        more = {
+            name: [
+                Spent(*(a - b for a, b in zip(*pair, strict=True))) for pair in zip(blocks, none, strict=True)
+            ]
+            for name, blocks in spent.items()
+        }
+        rows = {**more, "none": none}
+        return {name: Spent(*map(statistics.median, zip(*of, strict=True))) for name, of in rows.items()}
 
-    def spent(self) -> Spent:
-        """Return what was spent, when the training has ended."""
-        children = _of_dead_children() + _of_living_children() - self._children
-        calls, thread, wall = self._took
-        return Spent(calls, thread, wall, time.process_time() - self._cpu + children)
-
-    def _now(self) -> tuple[float, float, float]:
-        return self._in_calls, time.thread_time(), time.perf_counter()
+    def _now(self) -> Spent:
+        return Spent(self._in_calls, time.thread_time(), time.perf_counter())
 
     def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -90,30 +108,12 @@ class Meter:
         return timed
 
 
-Train = Callable[[str, int, Path], Spent]
+Job = Callable[[list[str], Turns, Path], None]
 
 
-def take_turns(train: Train) -> None:
-    """Do what the command line says. `train` returns what all steps but the first WARM_UP took."""
-    directory, steps, rounds = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    names = ["none", *sys.argv[4:]]
-    found: dict[str, list[Spent]] = {name: [] for name in names}
-    for name in names:  # imports, caches
-        train(name, WARM_UP + 50, directory / f"{name}-first")
-    for number in range(rounds):
-        for name in names:
-            found[name].append(train(name, WARM_UP + steps, directory / f"{name}-{number}").each(steps))
-    least = {name: Spent(*map(min, zip(*spent, strict=True))) for name, spent in found.items()}
-    none = least.pop("none")
-    more = {name: Spent(*(a - b for a, b in zip(spent, none, strict=True))) for name, spent in least.items()}
-    print(json.dumps({name: spent._asdict() for name, spent in {**more, "none": none}.items()}), flush=True)
-
-
-def _of_dead_children() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
-
-
-def _of_living_children() -> float:
-    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
-    return float(sum(one.user + one.system for one in times))
+def take_turns(train: Job) -> None:
+    """Do what the command line says. `train` trains `turns.steps` steps with loggers of these names."""
+    directory, steps, names = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    turns = Turns(names, steps)
+    train(names, turns, directory)
+    print(json.dumps({name: spent._asdict() for name, spent in turns.found().items()}), flush=True)
