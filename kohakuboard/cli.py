@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -359,6 +359,7 @@ def _details(run: Run) -> dict[str, object]:
         "environment": run.environment,
         "forked_from": run.forked_from,
         "attempts": [_attempt_fields(attempt) for attempt in run.attempts],
+        "rich": run.rich_names(),
         "metrics": [_metric_fields(metric) for metric in run.metrics.values()],
         "system_metrics": [_metric_fields(metric) for metric in run.system_metrics().values()],
     }
@@ -451,11 +452,12 @@ def _print_run(console: Console, run: Run) -> None:
     }
     facts |= {f"problem {number}": problem for number, problem in enumerate(run.problems, 1)}
     _print_pairs(console, None, {name: fact for name, fact in facts.items() if fact not in (None, "")})
-    _print_pairs(console, "config", run.config)
+    _print_pairs(console, "config", dict(_leaves(run.config)))
     series = run.metrics
     _print_pairs(console, "summary", {key: value for key, value in run.summary.items() if key not in series})
     if series:
         console.print(_metric_table(series.values()))
+    _print_pairs(console, "rich data", {kind: ", ".join(names) for kind, names in run.rich_names().items()})
 
 
 def _attempts(run: Run) -> str:
@@ -463,6 +465,15 @@ def _attempts(run: Run) -> str:
     own = [attempt for attempt in run.attempts if attempt.rank == 0 and attempt.number]
     ends = ", ".join(attempt.status for attempt in own)
     return f"{len(own)} ({ends})" if len(own) > 1 else ""
+
+
+def _leaves(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield what nested mappings hold, as ("optimizer.lr", 0.001)."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _print_pairs(console: Console, title: str | None, pairs: Mapping[str, object]) -> None:

@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from kohakuboard import Board
+from kohakuboard import Board, Histogram, Table
 from kohakuboard.cli import main
 from kohakuboard.reader import open_run
 
@@ -121,6 +122,25 @@ def test_show_prints_config_summary_and_metrics(kobo: Kobo, root: Path) -> None:
     assert [
         word for word in ("older", "finished", "lr", "0.1", "note", "train/loss", "acc") if word not in out
     ] == []
+
+
+def test_show_prints_a_nested_config_by_paths(kobo: Kobo, root: Path) -> None:
+    lines = [line.split(maxsplit=1) for line in kobo("show", root / "text" / "ccc-three").splitlines()]
+    assert ["nested.none", "None"] in [[word.strip() for word in words] for words in lines]
+    assert "nested.betas" in [words[0] for words in lines if words]
+
+
+def test_show_names_rich_data_by_kind(kobo: Kobo, tmp_path: Path) -> None:
+    with Board(base_dir=tmp_path, run_id="rich") as board:
+        board.log({"w": Histogram([1.0, 2.0]), "t": Table([[1]], ["a"]), "said": "word"})
+        board.log_images("seen", np.zeros((4, 4, 3), np.uint8))
+    run = tmp_path / "default" / "rich"
+    expected = {"histogram": ["w"], "image": ["seen"], "table": ["t"], "text": ["said"]}
+    assert json.loads(kobo("show", run, "--json"))["rich"] == expected
+    shown = [line.split() for line in kobo("show", run).splitlines()]
+    assert [words for words in shown if words and words[0] in expected] == [
+        [kind, *names] for kind, names in expected.items()
+    ]
 
 
 @pytest.mark.parametrize("wanted", ["digits/aab-two", "aab-two", "aab", "ccc"])

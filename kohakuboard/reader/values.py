@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from .rows import Rows
 from .stores import Stores
 
 __all__ = ["RichValues"]
+
+_TABLES: Final = {"table": "tables", "text": "texts", "density": "densities", "tensor": "tensors"}
 
 
 class RichValues:
@@ -34,6 +37,16 @@ class RichValues:
 
     def _shown(self, numbers: Sequence[int], steps: Sequence[int]) -> list[int]:
         raise NotImplementedError
+
+    def rich_names(self) -> dict[str, list[str]]:
+        """Return the names that rich values were logged under, by their kind: "histogram", "image", "table", …"""
+        media = self._rows.query("SELECT DISTINCT kind, name FROM media")
+        found = {
+            "histogram": self.histogram_names(),
+            **{kind: sorted({name for one, name in media if one == kind}) for kind, _ in sorted(media)},
+            **{kind: self._rows.names(table) for kind, table in _TABLES.items()},
+        }
+        return {kind: names for kind, names in found.items() if names}
 
     def histogram_names(self) -> list[str]:
         """Return the names that histograms were logged under."""
