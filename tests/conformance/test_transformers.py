@@ -1,6 +1,7 @@
 """What is asked of a callback for transformers, rule by rule; a test's name has the rule's number.
 
-Real Trainers with a tiny model. Rules that are about processes and launches are in test_launches.py.
+Real Trainers with a tiny model. Rules that are about processes and launches are in
+test_transformers_jobs.py and test_autoload.py.
 """
 
 from __future__ import annotations

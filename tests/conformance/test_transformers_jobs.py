@@ -147,6 +147,12 @@ failing = Failing()
 job = tiny_trainer(Path("."), failing, report_to="kohakuboard", logging_steps=1)
 """
 
+# With a config: before Accelerate 1.8 a tracker is told of nothing else that begins.
+LOOP = """
+accelerator = accelerate.Accelerator(cpu=True, log_with="kohakuboard")
+accelerator.init_trackers("loop", config={"lr": 0.1})
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the kernel's own machinery, on the way down
@@ -163,7 +169,7 @@ def test_r17_r73_a_training_that_raises_in_a_cell_is_failed_while_the_kernel_liv
         "job.train()",
         status,
         "failing.on = False\njob.train()",
-        "accelerator = accelerate.Accelerator(cpu=True, log_with='kohakuboard')\naccelerator.init_trackers('loop')",
+        LOOP,
         "a_typo",
         status,
         "accelerator.log({'a': 1.0}, step=0)\n1 / 0",

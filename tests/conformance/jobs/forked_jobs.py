@@ -37,6 +37,8 @@ def main(script: str, commands: list[tuple[str, list[str], int | None]]) -> None
             return
         if last_step is not None:
             while steps_done() < last_step:
+                if os.waitpid(child, os.WNOHANG) != (0, 0):
+                    sys.exit(f"{script} ended before step {last_step}")
                 time.sleep(0.01)
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

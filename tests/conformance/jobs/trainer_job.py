@@ -60,7 +60,6 @@ def train_with_trainer(options: argparse.Namespace) -> None:
         save_steps=options.save_steps or 500,
         save_total_limit=3,
         report_to="kohakuboard",
-        project="job",
         use_cpu=True,
         disable_tqdm=True,
     )
