@@ -6,7 +6,7 @@
     kobo open
 
 The loop is Accelerate's own: `init_trackers`, `log`, `end_training`. What only KohakuBoard takes, such as the pictures,
-goes to the tracker by its name, on the main process. A few seconds.
+goes to the tracker by its name, on the main process. About ten seconds.
 """
 
 from __future__ import annotations
@@ -62,6 +62,8 @@ def validate(accelerator: Any, model: nn.Module, batches: Any, step: int) -> flo
 def train(options: argparse.Namespace) -> float:
     """Train, and return the accuracy of the validation."""
     torch.manual_seed(0)
+    # For a model this small, threads wait for each other longer than they work, and the more so on a busy machine.
+    torch.set_num_threads(1)
     # By name, log_with="kohakuboard", Accelerate makes the tracker itself; the project is then init_trackers' first
     # argument, and the rest goes into its init_kwargs={"kohakuboard": {...}}.
     tracker = KohakuBoardTracker("digits", name="two-layers", base_dir=options.dir, tags=["example"])

@@ -143,6 +143,8 @@ def be_quiet() -> None:
 def train(epochs: int, directory: str | None) -> dict[str, Any]:
     """Train, and return the last metrics."""
     pl.seed_everything(0, verbose=False)
+    # For a model this small, threads wait for each other longer than they work, and the more so on a busy machine.
+    torch.set_num_threads(1)
     logger = KohakuBoardLogger(
         name="small-cnn", project="digits", save_dir=directory, tags=["example", "lightning", "cnn"]
     )
