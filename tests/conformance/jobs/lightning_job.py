@@ -92,7 +92,9 @@ def main() -> None:
         trainer.logger.experiment.log({"touched": 1.0}, step=0)  # type: ignore[union-attr]
     model = Line(options.end, options.pause)
     trainer.fit(model, data, ckpt_path="last" if options.save_steps else None)
-    trainer.test(model, data, verbose=False)
+    # Before Lightning 2.4 `fit` returns after Ctrl-C, and a test would end the run well.
+    if not trainer.interrupted:
+        trainer.test(model, data, verbose=False)
 
 
 if __name__ == "__main__":
