@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import math
 import subprocess
 import sys
@@ -243,6 +244,20 @@ def test_earlier_attempts_are_curves_of_their_own(client: TestClient, root: Path
     assert [curve["attempt"] for curve in header["curves"]] == [None, 1]
     assert row(columns, "mean", 0) == [1.0] * 5 + [2.0] * 7
     assert row(columns, "mean", 1)[:10] == [1.0] * 10
+
+
+def test_what_is_not_finite_is_saved_as_it_was_logged(client: TestClient, write_run: WriteRun) -> None:
+    """All of it was nan."""
+
+    def log(board: Board) -> None:
+        for step, value in enumerate([1.0, math.inf, -math.inf, math.nan, 2.0]):
+            board.log(step=step, loss=value)
+
+    url = url_of(write_run("one", log))
+    rows = list(csv.DictReader(client.get(f"{url}/series.csv?metric=loss").text.splitlines()))
+    assert [row["value"] for row in rows] == ["1.0", "inf", "-inf", "nan", "2.0"]
+    rows = list(csv.DictReader(client.get(f"{url}/series.csv?metric=loss&lo=2&hi=3").text.splitlines()))
+    assert [row["value"] for row in rows] == ["-inf", "nan"]
 
 
 def log_constant(value: float) -> Callable[[Board], None]:

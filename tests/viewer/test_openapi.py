@@ -57,6 +57,8 @@ def test_every_page_has_a_twin(client: TestClient) -> None:
         "/runs",
         "/p/{project}",
         "/trash",
+        "/edit",
+        "/delete",
         "/run/{project}/{run_id}",
         "/run/{project}/{run_id}/{tab}",
     ):
@@ -71,7 +73,7 @@ def test_answers_are_as_described(client: TestClient, run: Path) -> None:
         schema = methods.get("get", {}).get("responses", {}).get("200", {}).get("content")
         if schema is None or path.startswith("/compare"):
             continue
-        answer = client.get(path.format(**values))
+        answer = client.get(path.format(**values), params={"run": f"{run.parent.name}/{run.name}"})
         assert answer.status_code == 200, path
         jsonschema.validate(answer.json(), schema["application/json"]["schema"])
         checked += 1

@@ -2,6 +2,7 @@
 
     GET /edit?run=&run=&back=     what is said of one or more runs      POST /edit
     GET /delete?run=&back=        asks whether to put runs into the trash   POST /delete
+    GET /edit.json, /delete.json  what is said of them, for scripts
     GET /trash                    what is in it                         POST /restore
                                   keep or forget a named view           POST /views, /views/delete
 
@@ -76,6 +77,12 @@ class Changes:
         context = {"rows": rows, "one": rows[0] if len(rows) == 1 else None, "tags": tags, "hues": HUES}
         return self._form("edit.html", request, context)
 
+    def asked_json(self, request: Request) -> Response:
+        """Tell a script what is said of runs."""
+        return json_answer(
+            {"runs": [_said(row) for row in self._asked_rows(request)], "colours": [hue.name for hue in HUES]}
+        )
+
     def delete_page(self, request: Request) -> Response:
         """Ask whether to put runs into the trash."""
         return self._form("delete.html", request, {"rows": self._asked_rows(request)})
@@ -143,6 +150,20 @@ class Changes:
         found = [path for path in trashed(self._shelf.root) if f"{path.parent.name}/{path.name}" in wanted]
         _report([path for path in found if self._shelf.is_inside(path)], restore)
         return "/trash"
+
+
+def _said(row: Row) -> dict[str, Any]:
+    return {
+        "project": row.folder,
+        "id": row.id,
+        "name": row.name,
+        "given_name": row.given_name,
+        "notes": row.notes,
+        "tags": row.tags,
+        "colour": row.chosen_colour,
+        "pinned": row.pinned,
+        "archived": row.archived,
+    }
 
 
 def _report(paths: Sequence[Path], change: Callable[[Path], object]) -> None:

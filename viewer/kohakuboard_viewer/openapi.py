@@ -110,6 +110,20 @@ _ONE_RUN: Final = _object(
         "version": _TEXT,
     }
 )
+_SAID: Final = _object(
+    {
+        "project": _TEXT,
+        "id": _TEXT,
+        "name": _TEXT,
+        "given_name": _TEXT,
+        "notes": _MAYBE_TEXT,
+        "tags": _TEXTS,
+        "colour": _MAYBE_TEXT,
+        "pinned": _FLAG,
+        "archived": _FLAG,
+    }
+)
+_ASKED: Final = _object({"runs": {"type": "array", "items": _SAID}, "colours": _TEXTS})
 _SCHEMAS: Final[Mapping[str, Any]] = {
     "/.json": _object(
         {
@@ -122,6 +136,8 @@ _SCHEMAS: Final[Mapping[str, Any]] = {
     ),
     "/runs.json": _LISTING,
     "/p/{project}.json": _LISTING,
+    "/edit.json": _ASKED,
+    "/delete.json": _ASKED,
     "/trash.json": _object(
         {"runs": {"type": "array", "items": _object({"project": _TEXT, "id": _TEXT, "name": _TEXT})}}
     ),

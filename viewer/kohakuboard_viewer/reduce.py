@@ -88,6 +88,7 @@ class Curve:
             x, values = x[order], values[order]
         self._at = positions_of(x)
         self._bad = np.flatnonzero(~np.isfinite(values))
+        self._odd = values[self._bad]
         self._values = values
         if len(self._bad):
             self._values = values.copy()
@@ -121,14 +122,19 @@ class Curve:
     @property
     def nbytes(self) -> int:
         """Return how much memory the curve and what it keeps take, in bytes."""
-        kept = [self._at, self._values, self._bad, *list(self._levels.values())]
+        kept = [self._at, self._values, self._bad, self._odd, *list(self._levels.values())]
         smooth = [curve._values.nbytes for curve in list(self._smoothings.values())]
         return sum(each.nbytes for each in kept) + sum(smooth)
 
     def between(self, lo: int, hi: int) -> tuple[Ints, Floats]:
         """Return the points of the window lo ≤ x ≤ hi as they are, rising in x."""
-        which = slice(self._at.at_least(lo), self._at.beyond(hi))
-        return self._at[which], self._values[which]
+        begin, end = self._at.at_least(lo), self._at.beyond(hi)
+        values = self._values[begin:end]
+        i, j = np.searchsorted(self._bad, (begin, end))
+        if i < j:
+            values = values.copy()
+            values[self._bad[i:j] - begin] = self._odd[i:j]
+        return self._at[begin:end], values
 
     def reduce(
         self, lo: int, hi: int, buckets: int, *, smooth: Smoothing | None = None, shared: bool = False
