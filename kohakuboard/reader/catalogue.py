@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,46 @@ from ..storage.database import connect
 from ..storage.digest import read_digest
 from ..storage.overview import CatalogueSnapshot, MetricRow, take_snapshot
 
-__all__ = ["catalogue_paths", "read_catalogues", "read_environment_details", "stamp"]
+__all__ = [
+    "catalogue_names",
+    "catalogue_paths",
+    "names_in",
+    "read_catalogues",
+    "read_environment_details",
+    "stamp",
+]
+
+
+def names_in(run: str | Path) -> list[str]:
+    """Return the names of what is in a run's directory; none where it cannot be read."""
+    try:
+        return os.listdir(run)
+    except OSError:
+        return []
+
+
+def catalogue_names(names: Iterable[str]) -> list[str]:
+    """Return which of the names in a run's directory are those of its databases, run.db first."""
+    found = [name for name in names if name.startswith("run.") and name.endswith(".db")]
+    return sorted(found, key=lambda name: (name != "run.db", name))
 
 
 def catalogue_paths(run: Path) -> list[Path]:
     """Return the databases of a run, run.db first."""
-    try:
-        names = [name for name in os.listdir(run) if name.startswith("run.") and name.endswith(".db")]
-    except OSError:
-        return []
-    return [run / name for name in sorted(names, key=lambda name: (name != "run.db", name))]
+    return [run / name for name in catalogue_names(names_in(run))]
 
 
-def stamp(run: Path) -> tuple[Any, ...]:
-    """Return what changes whenever a database of a run or its write-ahead log does."""
-    return tuple((str(path), _stat(str(path)), _stat(f"{path}-wal")) for path in catalogue_paths(run))
+def stamp(run: str, names: Sequence[str]) -> tuple[Any, ...]:
+    """Return what changes whenever a database of a run or its write-ahead log does.
+
+    Args:
+        run: The run's directory.
+        names: What is in it.
+    """
+    return tuple(
+        (path := f"{run}/{name}", _stat(path), _stat(f"{path}-wal") if f"{name}-wal" in names else None)
+        for name in catalogue_names(names)
+    )
 
 
 def _stat(path: str) -> tuple[int, int] | None:
@@ -42,7 +68,9 @@ def read_catalogues(run: Path, stamped: tuple[Any, ...] | None = None) -> Catalo
 
     With the `stamp` that was just taken the directory need not be read again.
     """
-    paths = catalogue_paths(run) if stamped is None else [Path(path) for path, *_ in stamped]
+    paths = (
+        [str(path) for path in catalogue_paths(run)] if stamped is None else [path for path, *_ in stamped]
+    )
     found = [read for path in paths if (read := _read(path)) is not None]
     # What is said of the run as a whole is said by its first rank.
     found.sort(key=lambda read: _rank(read.run))
@@ -68,12 +96,12 @@ def read_environment_details(run: Path) -> dict[str, Any]:
     return min(found, key=lambda one: one[0])[1] if found else {}
 
 
-def _read(path: Path) -> CatalogueSnapshot | None:
+def _read(path: str) -> CatalogueSnapshot | None:
     """Read one database in one transaction; None while its writer has only begun to make it."""
-    digest = read_digest(str(path))
+    digest = read_digest(path)
     if digest is not None:
         return digest
-    with connect(path) as connection:
+    with connect(Path(path)) as connection:
         connection.execute("BEGIN")
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'problems'").fetchone():
             return None

@@ -76,7 +76,7 @@ def describe(
         error=row.get("error"),
         started_us=row.get("started_us"),
         ended_us=row.get("ended_us"),
-        forked_from=_fork(json.loads(row.get("fork_from") or "null")),
+        forked_from=_fork(json.loads(row["fork_from"]) if row.get("fork_from") else None),
         rank=row.get("rank"),
         shard=row.get("shard"),
         beginnings=dict(snapshot.beginnings),

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -26,7 +27,14 @@ from ..storage.summary import Metric, summarise
 from .alerts import ALERTS_QUERY, Alert, alerts_of
 from .artifacts import USES_QUERY, ArtifactUse, ArtifactVersion, artifacts_of, uses_of
 from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
-from .catalogue import catalogue_paths, read_catalogues, read_environment_details, stamp
+from .catalogue import (
+    catalogue_names,
+    catalogue_paths,
+    names_in,
+    read_catalogues,
+    read_environment_details,
+    stamp,
+)
 from .console import Console, read_console
 from .identity import Identity, describe, true_beginnings, true_status
 from .rows import Rows
@@ -94,6 +102,8 @@ class Run(RichValues):
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self._directory = str(self.path)
+        self._names: Sequence[str] = ()
         self._tail = Tail(self.path / "journal")
         self._whole_tail: tuple[str, Tail] | None = None
         self._snapshot = CatalogueSnapshot()
@@ -371,6 +381,15 @@ class Run(RichValues):
         return self._version
 
     @property
+    def rests(self) -> bool:
+        """Tell whether the run had ended, as of the last refresh, and nothing was open in its directory."""
+        if self.ended is None or self._status in ("running", "unreadable"):
+            return False
+        if any(name == "journal" or name.endswith(("-wal", "-shm", "-journal")) for name in self._names):
+            return False
+        return catalogue_names(self._names) == ["run.db"]
+
+    @property
     def seen_version(self) -> str:
         """Return that token as of the last refresh."""
         return self._version
@@ -384,7 +403,7 @@ class Run(RichValues):
     def refresh(self) -> bool:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
         self._read_tail()
-        changed = stamp(self.path)
+        changed = stamp(self._directory, self._names)
         reread = changed != self._stamp
         if reread:
             self._stamp = changed if self._read_catalogue(changed) else ()
@@ -414,11 +433,11 @@ class Run(RichValues):
 
     def _annotate(self) -> None:
         """Lay over the run's own word what people say of it."""
-        try:
-            found = os.stat(f"{self.path}/{ANNOTATIONS_FILE}")
-            mark: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size)
-        except OSError:
-            mark = ()
+        mark: tuple[int, ...] = ()
+        if ANNOTATIONS_FILE in self._names:
+            with suppress(OSError):  # taken away a moment ago
+                found = os.stat(f"{self._directory}/{ANNOTATIONS_FILE}")
+                mark = (found.st_mtime_ns, found.st_ino, found.st_size)
         if mark != self._annotated[0]:
             try:
                 self._annotated = mark, read_annotations(self.path)
@@ -442,8 +461,10 @@ class Run(RichValues):
         return self._placed
 
     def _read_tail(self) -> None:
+        self._names = names_in(self._directory)
         try:
-            self._tail.read()
+            if "journal" in self._names or self._tail.last_seqs:
+                self._tail.read()
             self._journal_unreadable = None
         except OSError as exc:
             self._journal_unreadable = f"the journal cannot be read ({exc})"

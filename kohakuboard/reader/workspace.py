@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import AmbiguousRunError, NotARunError, RunNotFoundError
@@ -22,9 +23,13 @@ class Workspace:
         """Return all runs, refreshed, the newest first. A run that cannot be read is among them, and says why."""
         return [entry.run for entry in self._listing.entries()]
 
-    def entries(self) -> list[Entry]:
-        """Return the same runs as entries: as long as a run rests and nothing about it changes, the same object."""
-        return self._listing.entries()
+    def entries(self, *, glance: bool = False) -> Sequence[Entry]:
+        """Return the same runs as entries: as long as a run rests and nothing about it changes, the same object.
+
+        With `glance`, for who asks every few seconds, ended runs are taken to be as they were, unless our own programs
+        changed them; what others do to one of them is seen within a minute.
+        """
+        return self._listing.entries(glance=glance)
 
     def projects(self) -> list[str]:
         """Return the names of the directories that hold runs, in alphabetical order."""

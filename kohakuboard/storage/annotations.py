@@ -20,7 +20,7 @@ import msgspec
 
 from ..errors import RunBusyError
 from ..journal.lock import FileLock
-from .sync import fsync_directory, fsync_file
+from .sync import fsync_directory, fsync_file, mark_project
 
 __all__ = ["ANNOTATIONS_FILE", "Annotations", "change_annotations", "read_annotations"]
 
@@ -88,3 +88,4 @@ def _replace(run: Path, content: bytes) -> None:
     fsync_file(half)
     os.replace(half, run / ANNOTATIONS_FILE)
     fsync_directory(run)
+    mark_project(run)

@@ -52,7 +52,7 @@ from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
 from .summary import Metric, summarise
-from .sync import fsync_directory, fsync_file
+from .sync import fsync_directory, fsync_file, mark_project
 
 __all__ = [
     "Catalogue",
@@ -270,6 +270,7 @@ class Catalogue:
     def __init__(self, path: Path) -> None:
         self.path = path
         drop_digest(path)
+        mark_project(path.parent)
         # A commit is on disk before the journal that it came from is let go.
         self._connection, problem = open_or_set_aside(path, log=True)
         self.problems = [problem] if problem else []

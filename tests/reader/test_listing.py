@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from kohakuboard import Board
+from kohakuboard.annotations import annotate
 from kohakuboard.reader import Entry, Workspace
 from kohakuboard.reader.listing import CLOCK_GRAIN_S
+from tests.reliability.processes import wait_for
 
 
 def finished_run(root: Path, run_id: str, value: float = 1.0) -> Path:
@@ -28,6 +30,35 @@ def resting(tmp_path: Path) -> tuple[Workspace, Path]:
     workspace = Workspace(tmp_path)
     workspace.runs()
     return workspace, path
+
+
+def test_at_a_glance_what_our_programs_change_is_seen_at_once_and_what_others_do_in_its_turn(
+    resting: tuple[Workspace, Path],
+) -> None:
+    workspace, path = resting
+    finished_run(path.parents[1], "b")
+    [_, entry] = workspace.entries(glance=True)
+    assert [entry.run.id for entry in workspace.entries(glance=True)] == ["b", "a"], "it came"
+
+    annotate(path, notes="mine")
+    assert workspace.entries(glance=True)[1].run.notes == "mine"
+    assert workspace.entries(glance=True)[1] is not entry
+
+    board = Board(run_id="b", base_dir=path.parents[1], capture_output=False)
+    wait_for(lambda: workspace.entries(glance=True)[0].run.status == "running")
+    board.finish()
+    assert workspace.entries(glance=True)[0].run.status == "finished"
+    shutil.rmtree(board.path)
+    assert [entry.run.id for entry in workspace.entries(glance=True)] == ["a"]
+
+    time.sleep(CLOCK_GRAIN_S + 0.1)
+    entry = only(workspace)
+    assert workspace.entries(glance=True) is workspace.entries(glance=True)
+    with sqlite3.connect(path / "run.db") as connection:
+        connection.execute("UPDATE run SET name = 'another'")
+    connection.close()
+    wait_for(lambda: workspace.entries(glance=True)[0].run.name == "another")
+    assert only(workspace) is not entry
 
 
 def only(workspace: Workspace) -> Entry:

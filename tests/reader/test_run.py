@@ -22,7 +22,7 @@ from kohakuboard.errors import (
 )
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, Workspace, find_workspace, open_run
-from kohakuboard.reader.catalogue import stamp
+from kohakuboard.reader.catalogue import names_in, stamp
 from kohakuboard.writer.drain import Drain
 
 
@@ -261,7 +261,7 @@ def test_a_flush_between_two_readings_counts_nothing_twice(tmp_path: Path) -> No
     drain.exhaust()
     # The second half of a refresh whose first half came before the flush.
     run._read_catalogue()
-    run._stamp = stamp(path / "run.db")
+    run._stamp = stamp(str(path), names_in(path))
     shard.row(11, {"a": 11.0})
     run.refresh()
     assert run.metrics["a"].count == 12

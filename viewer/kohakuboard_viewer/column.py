@@ -6,12 +6,13 @@ So a comparison is one operation of numpy, and a regular expression is tried onc
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from . import present
@@ -72,9 +73,9 @@ class Column:
             is_number[kept] = self.is_number[old]
         places = {text: place for place, text in enumerate(self.texts)}
         kinds = set(map(type, values))
-        if kinds <= _NUMBERS and not _too_large(values):
+        if kinds <= _NUMBERS and not (int in kinds and _too_large(values)):
             numbers[fresh] = np.array(values, dtype=np.float64)  # None becomes NaN
-            is_number[fresh] = [value is not None for value in values]
+            is_number[fresh] = [value is not None for value in values] if type(None) in kinds else True
         elif kinds <= _TEXTS:
             codes[fresh] = [
                 -1 if value is None else places.setdefault((value,), len(places)) for value in values
@@ -92,13 +93,28 @@ class Column:
 
     def where_text(self, test: Callable[[str], bool]) -> Mask:
         """Return where a text passes a test, one of several."""
-        return self.where_texts([any(test(text) for text in each) for each in self.texts])
+        hits = [any(map(test, each)) for each in self.texts]
+        return self.where_texts(np.array(hits, dtype=np.bool_))
 
-    def where_texts(self, hits: Iterable[bool]) -> Mask:
+    def where_texts(self, hits: Mask) -> Mask:
         """Return where a text is that is hit, given for each of the different ones."""
-        found = np.array([*hits, False], dtype=np.bool_)
+        found = np.append(hits, False)
         mask: Mask = found[self.codes]  # -1 is the last
         return mask
+
+    @cached_property
+    def flat(self) -> tuple[pa.StringArray, NDArray[np.int64]]:
+        """Return all texts one behind the other, to look through them at once, and of which of `texts` each is."""
+        texts = [text.encode("utf-8", "replace") for each in self.texts for text in each]
+        sizes = np.array([len(each) for each in self.texts], dtype=np.int64)
+        of = np.repeat(np.arange(len(sizes)), sizes)
+        return pa.array(texts, pa.binary()).cast(pa.string()), of
+
+    def where_flat(self, hits: Mask) -> Mask:
+        """Return where one of several texts is hit, given for each of `flat`."""
+        found = np.zeros(len(self.texts), np.bool_)
+        found[self.flat[1][hits]] = True
+        return self.where_texts(found)
 
     @cached_property
     def missing(self) -> Mask:

@@ -67,7 +67,7 @@ class Data:
         return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
 
     def csv(self, request: Request) -> Response:
-        """Send all points of a window as text: run, metric, x and value, nan where it is not finite."""
+        """Send all points of a window as text: run, metric, x and value: nan, inf and -inf, too."""
         wanted = wanted_of(request)
         chart = self._chart(wanted, find_lines(self._shelf, wanted))
         headers = {"Content-Disposition": 'attachment; filename="curves.csv"'}
@@ -117,7 +117,7 @@ class Data:
 
     def runs_version(self, request: Request) -> Response:
         """Say whether a list of runs has anything new."""
-        version = self._shelf.table(request.query_params.get("project"), fresh_s=0.0).version
+        version = self._shelf.version(request.query_params.get("project"))
         return _versioned(request, {"version": version, "status": "", "live": True})
 
 

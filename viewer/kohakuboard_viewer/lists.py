@@ -105,7 +105,7 @@ class Lists:
             "asked": asked,
             "listing": listing,
             "lines": [(row, list(zip(listing.heads, cells, strict=True))) for row, cells in listing.rows],
-            "running": sum(row.live for row in table.rows),
+            "running": table.running,
             "chosen": chosen,
             "offers": _offers(table),
             "automatic": asked.columns is None,

@@ -121,21 +121,17 @@ def _found(column: Column, value: Value) -> Mask:
     """Return where a regular expression is found, in texts and in numbers as they are written."""
     if len(value.text) > _LONGEST_PATTERN:
         raise QueryError(f"an expression has {_LONGEST_PATTERN} characters at most", value.at)
-    flat = list({text for each in column.texts for text in each})
-    hit = dict(zip(flat, _hits(flat, value).tolist(), strict=True))
-    mask = column.where_text(hit.__getitem__)
+    mask = column.where_flat(_hits(column.flat[0], value))
     if column.is_number.any():
         numbers, places = np.unique(column.numbers[column.is_number], return_inverse=True)
-        mask[column.is_number] = _hits([number_text(number) for number in numbers.tolist()], value)[places]
+        texts = pa.array([number_text(number) for number in numbers.tolist()], pa.string())
+        mask[column.is_number] = _hits(texts, value)[places]
     return mask
 
 
-def _hits(texts: list[str], value: Value) -> Mask:
+def _hits(texts: pa.StringArray, value: Value) -> Mask:
     try:
-        plain = [text.encode("utf-8", "replace") for text in texts]
-        found = pc.match_substring_regex(
-            pa.array(plain, pa.binary()).cast(pa.string()), value.text, ignore_case=True
-        )
+        found = pc.match_substring_regex(texts, value.text, ignore_case=True)
     except (pa.ArrowInvalid, UnicodeEncodeError) as exc:
         reason = str(exc).partition("Invalid regular expression: ")[2].partition(". Detail")[0] or str(exc)
         raise QueryError(f"this is no regular expression ({reason})", value.at) from exc

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -48,7 +48,8 @@ class Row:
     pinned: bool
     archived: bool
     version: str
-    words: str = field(default="")
+    words: str = ""
+    mark: int = 0  # of what was read: two of them are hardly ever the same
 
     @property
     def live(self) -> bool:
@@ -110,6 +111,7 @@ def row_of(run: Run) -> Row:
         archived=run.archived,
         version=run.seen_version,
         words="\n".join(text for text in (*texts, *run.tags) if text).lower(),
+        mark=hash((str(run.path), run.seen_version)),
     )
 
 

@@ -8,10 +8,8 @@ RunView or a Row, whose parts the reader replaces and does not change.
 from __future__ import annotations
 
 import gc
-import math
 import os
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +24,7 @@ from kohakuboard.errors import NotARunError, RunNotFoundError
 from kohakuboard.reader import Entry, Metric, Run, Workspace, open_run
 
 from .rows import Row, row_of
-from .table import Table
+from .table import Table, version_of
 
 __all__ = ["RunView", "Shelf", "view_of"]
 
@@ -34,10 +32,7 @@ __all__ = ["RunView", "Shelf", "view_of"]
 _OPEN_RUNS: Final = 1024
 _KEPT_TABLES: Final = 16
 
-# To look at 10 000 runs takes a tenth of a second. A page asks every two seconds whether there is anything new, so
-# that whoever filters and sorts there need not wait for it.
 _MANY_RUNS: Final = 1000
-_FRESH_S: Final = 2.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +82,12 @@ class Shelf:
         self._project = project
         self._workspace = Workspace(self.root)
         self._listing = threading.Lock()
-        self._known: dict[Path, tuple[Entry, Row]] = {}
+        self._entries: Sequence[Entry] = ()
+        self._glance = True
+        self._known: dict[
+            int, tuple[Entry, Row]
+        ] = {}  # by the entry's id: as long as that is kept, no other has it
         self._rows: list[Row] = []
-        self._listed_at = -math.inf
         self._tables: dict[str | None, Table] = {}
         self._opening = threading.Lock()
         self._opened: OrderedDict[Path, tuple[threading.Lock, Run]] = OrderedDict()
@@ -97,44 +95,46 @@ class Shelf:
     def runs(self, project: str | None = None) -> Sequence[Row]:
         """Return all runs as they are now, or those of a project by either of its names, newest first."""
         with self._listing:
-            self._list(0.0)
+            self._list()
             return self._chosen(project)
 
-    def table(self, project: str | None = None, fresh_s: float = _FRESH_S) -> Table:
-        """Return the same as a table; of very many runs one that was right up to `fresh_s` ago."""
+    def version(self, project: str | None = None) -> str:
+        """Return a word that is another when one of the runs is."""
         with self._listing:
-            self._list(fresh_s)
-            rows, before = self._chosen(project), self._tables.get(project)
-            if before is not None and len(before) == len(rows) and all(map(is_, before.rows, rows)):
-                return before
-            table = self._tables[project] = Table(rows, before)
+            self._list()
+            return version_of(self._chosen(project))
+
+    def table(self, project: str | None = None) -> Table:
+        """Return the runs as a table."""
+        with self._listing:
+            self._list()
+            rows, before = self._chosen(project), self._tables.pop(project, None)
+            same = before is not None and len(before) == len(rows) and all(map(is_, before.rows, rows))
+            table = self._tables[project] = before if before is not None and same else Table(rows, before)
             while len(self._tables) > _KEPT_TABLES:
                 del self._tables[next(iter(self._tables))]
             return table
 
     def forget(self) -> None:
-        """Look anew at the next request: something was changed."""
-        self._listed_at = -math.inf
+        """Look at every run at the next request: something was changed."""
+        self._glance = False
 
-    def _list(self, fresh_s: float) -> None:
-        """Read the runs that changed, unless there are very many and they were looked at within `fresh_s`."""
-        now = time.monotonic()
-        if len(self._rows) >= _MANY_RUNS and now - self._listed_at < fresh_s:
-            return
-        known, self._known = self._known, {}
-        root, folders = os.path.realpath(self.root), dict[Path, bool]()
-        for entry in self._workspace.entries():
-            seen, row = known.get(entry.run.path, (None, None))
-            if row is None and not _is_inside(entry.run.path, root, folders):
-                continue
-            if row is None or seen is not entry:
-                row = row_of(entry.run)
-            self._known[entry.run.path] = entry, row
-        if len(self._known) - len(known) >= _MANY_RUNS:
-            # A million objects that stay: the search for reference cycles took a second each time it went through them.
-            gc.freeze()
-        self._rows = [row for _, row in self._known.values()]
-        self._listed_at = time.monotonic()
+    def _list(self) -> None:
+        """Read the runs that changed."""
+        glance, self._glance = self._glance, True
+        with _in_one_go(many=not self._known):
+            entries = self._workspace.entries(glance=glance)
+            if entries is self._entries:
+                return
+            known, self._known, self._entries = self._known, {}, entries
+            root, folders = os.path.realpath(self.root), dict[Path, bool]()
+            for entry in entries:
+                found = known.get(id(entry))
+                if found is None and _is_inside(entry.run.path, root, folders):
+                    found = entry, row_of(entry.run)
+                if found is not None:
+                    self._known[id(entry)] = found
+            self._rows = [row for _, row in self._known.values()]
 
     def _chosen(self, project: str | None) -> Sequence[Row]:
         wanted = {name for name in (project, self._project) if name is not None}
@@ -191,6 +191,23 @@ class Shelf:
             return open_run(path)
         except NotARunError as exc:
             raise RunNotFoundError(self.root, f"{path.parent.name}/{path.name}") from exc
+
+
+@contextmanager
+def _in_one_go(*, many: bool) -> Iterator[None]:
+    """Pause the search for reference cycles, and leave what was read `many` of out of it from then on.
+
+    A million objects that stay: it took a second each time it went through them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if many:
+            gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def _is_inside(path: Path, root: str, folders: dict[Path, bool]) -> bool:

@@ -9,21 +9,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
 from . import fields
-from .answers import digest_of
 from .column import Column
 from .rows import Row, leaves
 
-__all__ = ["Table"]
+__all__ = ["Table", "version_of"]
 
 # A new table keeps the columns of the last one as long as fewer than one in four rows are new.
 _FRESH: Final = 4
 # Names of the environment are those of the newest runs; it differs little, and has no short list of names.
 _LOOKED_AT: Final = 100
+
+_mark: Final = attrgetter("mark")
 
 
 class Table:
@@ -80,14 +82,19 @@ class Table:
         return [row.words for row in self.rows]
 
     @cached_property
-    def version(self) -> str:
-        """Return a word that is another when a run is."""
-        return digest_of(*(f"{row.folder}/{row.id} {row.version}" for row in self.rows))
+    def running(self) -> int:
+        """Return how many runs there is more to come of."""
+        return sum(row.live for row in self.rows)
 
     @cached_property
     def archived(self) -> int:
         """Return how many runs lists leave out."""
         return sum(row.archived for row in self.rows)
+
+
+def version_of(rows: Sequence[Row]) -> str:
+    """Return a word that is another when one of the rows is."""
+    return f"{len(rows)}-{sum(map(_mark, rows)) & 0xFFFFFFFFFFFFFFFF:x}"
 
 
 def _counted(found: Iterable[Mapping[str, object]]) -> Mapping[str, int]:
