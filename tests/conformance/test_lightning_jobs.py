@@ -14,6 +14,9 @@ from kohakuboard.reader import Run, Workspace
 from tests.conformance.line import points
 from tests.reliability.processes import wait_for, wait_for_writers
 
+# Imports take most of it, and minutes where many others want the processor.
+pytestmark = pytest.mark.timeout(600)
+
 ReadRun = Callable[[], Run]
 StartJob = Callable[..., "subprocess.Popen[str]"]
 
@@ -22,7 +25,7 @@ JOBS = Path(__file__).parent / "jobs"
 
 
 def output(job: subprocess.Popen[str]) -> str:
-    printed, _ = job.communicate(timeout=280)
+    printed, _ = job.communicate(timeout=550)
     return printed
 
 
@@ -44,7 +47,6 @@ TRACED = ("error", "SIGINT", "SIGTERM", "exit")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform != "linux", reason="exit codes of others are asked of Linux")
 def test_r15_r16_r19_r20_every_end_is_told_truly_and_costs_no_point(
     start_job: StartJob, tmp_path: Path
@@ -64,7 +66,6 @@ def test_r15_r16_r19_r20_every_end_is_told_truly_and_costs_no_point(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
     start_job: StartJob, root: Path, tmp_path: Path
 ) -> None:
@@ -114,10 +115,11 @@ def test_r19_r20_a_killed_job_is_crashed_and_keeps_all_that_was_logged(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("strategy", "more"),
-    [("ddp", []), ("ddp_fork", [])],
-    ids=["ddp", "ddp_fork"],
+    # R68: workers of a DataLoader; R70: the parent has the run open, too.
+    [("ddp", ["--workers", 1]), ("ddp_fork", []), ("ddp_spawn", ["--touch"])],
+    ids=["ddp", "ddp_fork", "ddp_spawn"],
 )
-def test_r02_r03_two_processes_make_one_run(
+def test_r02_r03_r68_r70_two_processes_make_one_run(
     strategy: str, more: list[object], start_job: StartJob, only_run: ReadRun
 ) -> None:
     job = start_job("lightning_job.py", "--strategy", strategy, "--devices", 2, "--steps", 10, *more)

@@ -42,7 +42,13 @@ def with_transformers(how: CaptureOutput, say: Callable[[], None], tmp_path: Pat
 
 @pytest.mark.parametrize("adapter", [with_lightning, with_accelerate, with_transformers])
 @pytest.mark.parametrize(
-    ("how", "kept"), [(True, {"printed", "written"}), ("python", {"printed"}), (False, set())]
+    ("how", "kept"),
+    [
+        (True, {"printed", "written"}),
+        ("fd", {"printed", "written"}),
+        ("python", {"printed"}),
+        (False, set()),
+    ],
 )
 def test_what_is_printed_is_kept_as_is_asked(
     adapter: Callable[..., None],

@@ -21,6 +21,9 @@ from tests.reliability.processes import wait_for, wait_for_writers
 ReadRun = Callable[[], Run]
 StartJob = Callable[..., "subprocess.Popen[str]"]
 
+# Imports take most of it, and minutes where many others want the processor.
+pytestmark = pytest.mark.timeout(300)
+
 JOBS = Path(__file__).parent / "jobs"
 TRAINER_JOB = JOBS / "trainer_job.py"
 ENDS = {
@@ -37,22 +40,26 @@ ENDS = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(sys.platform != "linux", reason="exit codes of others are asked of Linux")
-@pytest.mark.parametrize("framework", ["transformers", "accelerate"])
 def test_r15_r16_r17_r19_r20_every_end_is_told_truly_and_costs_no_point(
-    framework: str, start_job: StartJob, tmp_path: Path
+    start_job: StartJob, tmp_path: Path
 ) -> None:
+    roots = {
+        (name, end): tmp_path / f"{name}-{end}" for name in ("transformers", "accelerate") for end in ENDS
+    }
     commands = [
-        (str(tmp_path / end), ["--framework", framework, "--end", end, "--out", f"out-{end}"], None)
-        for end in ENDS
+        (str(root), ["--framework", framework, "--end", end, "--out", f"out-{end}"], None)
+        for (framework, end), root in roots.items()
     ]
     job = start_job(JOBS / "forked_jobs.py", TRAINER_JOB, json.dumps(commands))
-    printed, _ = job.communicate(timeout=110)
-    for end, (status, error) in ENDS.items():
-        (run,) = Workspace(tmp_path / end).runs()
+    printed, _ = job.communicate(timeout=550)
+    for (_, end), root in roots.items():
+        status, error = ENDS[end]
+        (run,) = Workspace(root).runs()
         wait_for_writers(run.path)
-        (run,) = Workspace(tmp_path / end).runs()
-        assert run.status == status, printed
+        (run,) = Workspace(root).runs()
+        assert run.status == status, (root, printed)
         assert error in (run.error or "")
         assert (run.error or "").startswith("Traceback") == (end in ("error", "SIGINT"))
         assert [step for step, _ in points(run, "train/loss")] == list(range(1, 4 if end else 7))
@@ -62,7 +69,7 @@ def test_r15_r16_r17_r19_r20_every_end_is_told_truly_and_costs_no_point(
 def test_r02_torchrun_makes_one_run(start_job: StartJob, only_run: ReadRun) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     job = start_job(TRAINER_JOB, launcher=launcher)
-    printed, _ = job.communicate(timeout=100)
+    printed, _ = job.communicate(timeout=280)
     assert job.returncode == 0, printed
     assert [step for step, _ in points(only_run(), "train/loss")] == [1, 2, 3, 4, 5, 6]
     assert only_run().status == "finished"
@@ -81,7 +88,7 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
         (str(whole), [*arguments, "--out", "other"], None),
     ]
     job = start_job(JOBS / "forked_jobs.py", TRAINER_JOB, json.dumps(commands))
-    printed, _ = job.communicate(timeout=110)
+    printed, _ = job.communicate(timeout=280)
     (uninterrupted,) = Workspace(whole).runs()
     (run,) = Workspace(root).runs()
     assert [step for step, _ in points(run, "train/loss")] == list(range(1, 27)), printed
@@ -103,7 +110,7 @@ def test_r12_r13_a_training_killed_five_times_is_one_run_with_one_curve(
 def test_r02_r69_processes_that_a_launcher_forks_make_one_run(start_job: StartJob, only_run: ReadRun) -> None:
     """They leave by os._exit, so no exit handler of theirs is called."""
     job = start_job("launched_job.py")
-    printed, _ = job.communicate(timeout=100)
+    printed, _ = job.communicate(timeout=280)
     assert job.returncode == 0, printed
     wait_for_writers(only_run().path)
     run = only_run()
@@ -118,7 +125,7 @@ def test_r12_a_job_that_torchrun_starts_again_goes_on_with_its_run(
 ) -> None:
     launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "--max-restarts", "1")
     job = start_job(TRAINER_JOB, "--end", "error once", "--save-steps", "2", launcher=launcher)
-    printed, _ = job.communicate(timeout=110)
+    printed, _ = job.communicate(timeout=280)
     assert job.returncode == 0, printed
     run = only_run()
     assert [step for step, _ in points(run, "train/loss")] == [1, 2, 3, 4, 5, 6]
