@@ -121,6 +121,19 @@ def test_a_spawned_child_logs_to_the_run_that_its_parent_has_open() -> None:
     assert sorted(open_run(board.path).series("a").value.tolist()) == [0.0, 1.0]
 
 
+def test_only_a_run_that_was_begun_for_nothing_is_taken_back() -> None:
+    """One that was continued was deleted, with all that had been logged to it."""
+    run = AdapterRun("test")
+    board = run.open()
+    run.take_back()
+    assert not board.path.exists()
+    log_and_end(run)
+    path = Path(run.place["base_dir"], run.place["project"], run.place["run_id"])
+    run.open()
+    run.take_back()
+    assert len(open_run(path).series("a").value) == 1
+
+
 def test_another_run_is_begun_when_the_first_is_to_be_forgotten() -> None:
     run = AdapterRun("test")
     first = run.open()

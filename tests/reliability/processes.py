@@ -42,7 +42,7 @@ def wait_for_writers(run: Path) -> None:
     wait_for(lambda: not writers_of(run))
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 100.0) -> None:
     """Wait until something comes true."""
     deadline = time.monotonic() + timeout_s
     while not condition():

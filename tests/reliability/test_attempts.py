@@ -159,6 +159,21 @@ def test_a_process_that_takes_up_again_what_it_finished_goes_on_with_its_attempt
     check_summary_fits(run)
 
 
+def test_a_process_may_begin_another_attempt_at_what_it_finished(tmp_path: Path) -> None:
+    for values in ([1, 2, 3], [4, 5]):
+        with Board(base_dir=tmp_path, run_id="one", new_attempt=True) as board:
+            for step, value in enumerate(values):
+                board.log(val=value, step=step)
+            if values[0] == 1:
+                board.log(other=0, step=9)
+    run = open_run(tmp_path / "default" / "one")
+    assert run.series("val").value.tolist() == [4, 5]
+    assert run.series("val", attempt=1).value.tolist() == [1, 2, 3]
+    assert run.series("other").step.tolist() == [9]  # what is not logged again is not superseded
+    assert [attempt.number for attempt in run.attempts] == [1, 2]
+    check_summary_fits(run)
+
+
 def test_two_boards_of_one_process_on_one_run_share_it_and_the_first_ends_it(tmp_path: Path) -> None:
     with Board(base_dir=tmp_path, run_id="one", config={"a": 1}) as first:
         first.log(loss=1)
