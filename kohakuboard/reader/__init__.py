@@ -22,7 +22,7 @@ from .rich import (
     TensorEntry,
     TextEntry,
 )
-from .run import Run, Series, open_run
+from .run import ByStep, Run, Series, open_run
 from .workspace import Workspace, find_workspace
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ArtifactUse",
     "ArtifactVersion",
     "Attempt",
+    "ByStep",
     "Console",
     "ConsoleLine",
     "DensityEntry",

@@ -45,7 +45,7 @@ from .values import RichValues
 if TYPE_CHECKING:
     from ..storage.scalars import ScalarReader
 
-__all__ = ["Run", "Series", "open_run"]
+__all__ = ["ByStep", "Run", "Series", "open_run"]
 
 # A call of a run is named by its seq in its shard, and by the place of that shard among all of the run.
 SEQ_BITS: Final = 40
@@ -64,6 +64,13 @@ class Series(NamedTuple):
     time: NDArray[np.datetime64]  # µs, UTC
     value: NDArray[np.float64]
     seq: NDArray[np.int64]
+
+
+class ByStep(NamedTuple):
+    """Hold steps and values of the points of a metric in log order; `step` is a range where steps are evenly spaced."""
+
+    step: range | NDArray[np.int64]
+    value: NDArray[np.float64]
 
 
 def open_run(path: str | Path) -> Run:
@@ -349,6 +356,22 @@ class Run(RichValues):
             raise MetricNotFoundError(self.id, name, self.metrics)
         joined = join_columns(pieces)
         return Series(joined.steps, joined.times.view("datetime64[us]"), joined.values, joined.seqs)
+
+    def by_step(self, name: str, *, attempt: int | None = None, host: str | None = None) -> ByStep:
+        """Return steps and values of what `series` returns, and raise what it raises.
+
+        Where a single process logged all of them, their times and seqs stay unread, and it takes half as long.
+        """
+        rank = self._default_rank(name) if host is None else machine_rank(host)
+        attempt = attempt if rank >= 0 else None
+        turns = [one for one in self._places().attempts if one.rank == rank and attempt in (None, one.number)]
+        if len(turns) == 1:
+            tail = self._tail_beyond(self._stores.scalars).columns(name)
+            found = self._stores.by_step(name, tail, self._shard_names())
+            if found is not None and found[0] in turns[0].shards:
+                return ByStep(*found[1:])
+        series = self.series(name, rank=rank, attempt=attempt, host=host)
+        return ByStep(series.step, series.value)
 
     def across_ranks(self, name: str) -> RankStatistics:
         """Return mean, minimum and maximum over all ranks at each step. Raises MetricNotFoundError."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..journal.scan import Column, join_columns
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from ..storage.histograms import HistogramReader
     from ..storage.scalars import ScalarReader
 
-__all__ = ["Stores", "in_time_order"]
+__all__ = ["Stores", "as_array", "in_time_order"]
+
+
+Int64 = NDArray[np.int64]
 
 
 class Stores:
@@ -100,6 +104,28 @@ class Stores:
             newer = column.after(committed.get(shard, -1))
             columns[shard] = join_columns([columns[shard], newer]) if shard in columns else newer
         return columns
+
+    def by_step(
+        self, name: str, tail: Mapping[str, Column], shard_names: Mapping[int, str]
+    ) -> tuple[str, range | Int64, NDArray[np.float64]] | None:
+        """Return shard, steps and values of a metric that one shard alone logged, None where that is not so."""
+        reader = self.scalars
+        found = reader.by_step(name) if reader is not None else None
+        if reader is None or found is None:
+            return None
+        shard = shard_names.get(found.shard, str(found.shard))
+        if not tail.keys() <= {shard}:
+            return None
+        newer = tail[shard].after(reader.committed().get(found.shard, -1)) if tail else None
+        if newer is None or not len(newer.seqs):
+            return shard, found.steps, found.values
+        steps = np.concatenate([as_array(found.steps), newer.steps])
+        return shard, steps, np.concatenate([found.values, newer.values])
+
+
+def as_array(steps: range | Int64) -> Int64:
+    """Return steps as an array: numpy makes one of a range number by number."""
+    return np.arange(steps.start, steps.stop, steps.step) if isinstance(steps, range) else steps
 
 
 def in_time_order(columns: list[Column]) -> Column:

@@ -46,6 +46,7 @@ __all__ = [
     "Series",
     "decode",
     "decode_axes",
+    "decode_steps",
     "encode",
     "flat",
 ]
@@ -183,21 +184,34 @@ def decode_axes(keys: pa.Table, bearers: Int64, take: Take) -> tuple[Int64, Int6
 
     """
     n = keys["n"].to_numpy().astype(np.int64)
-    axes = {
-        name: _Axis(
-            lo=_as_int64(keys[lo]),
-            by=pc.fill_null(keys[by], 0).to_numpy(),
-            gaps=keys[gaps].to_numpy().astype(np.int64),
-            uneven=keys[by].is_null().to_numpy(),
-            n=n,
-        )
-        for name, lo, by, gaps in AXES
-    }
+    axes = {name: _axis(keys, n, *stored) for name, *stored in AXES}
     lists = _take_lists(
         {name: bearers[axis.listed] for name, axis in axes.items() if axis.listed.any()}, take
     )
     seqs, steps, times = (_decode_integers(axis, lists.get(name, _NOTHING)) for name, axis in axes.items())
     return seqs, steps, times
+
+
+def decode_steps(keys: pa.Table, bearers: Int64, take: Take) -> range | Int64:
+    """Return the steps alone; a range where they run on evenly through all chunks, which takes neither time nor memory.
+
+    The arguments are those of `decode_axes`.
+    """
+    axis = _axis(keys, keys["n"].to_numpy().astype(np.int64), "step_lo", "step_by", "step_gaps")
+    if (steps := _as_range(axis)) is not None:
+        return steps
+    found = _take_lists({"steps": bearers[axis.listed]} if axis.listed.any() else {}, take)
+    return _decode_integers(axis, found.get("steps", _NOTHING))
+
+
+def _as_range(axis: _Axis) -> range | None:
+    lo, n = axis.lo.tolist(), axis.n.tolist()
+    stride = int(axis.by[0]) if n[0] > 1 else lo[1] - lo[0] if len(lo) > 1 else 1
+    if stride <= 0 or axis.listed.any() or not np.all((axis.by == stride) | (axis.n == 1)):
+        return None
+    steps = range(lo[0], lo[0] + stride * sum(n), stride)
+    starts = (np.cumsum(axis.n) - axis.n).tolist()
+    return steps if [steps[start] for start in starts] == lo else None
 
 
 def _take_lists(wanted: dict[str, Int64], take: Take) -> dict[str, Int64]:
@@ -310,6 +324,16 @@ class _Axis(NamedTuple):
         """Return the list of each chunk; of those without one an empty one."""
         ends = np.cumsum(np.where(self.uneven, self.n, 2 * self.gaps))
         return np.split(flat_items, ends[:-1])
+
+
+def _axis(keys: pa.Table, n: Int64, lo: str, by: str, gaps: str) -> _Axis:
+    return _Axis(
+        lo=_as_int64(keys[lo]),
+        by=pc.fill_null(keys[by], 0).to_numpy(),
+        gaps=keys[gaps].to_numpy().astype(np.int64),
+        uneven=keys[by].is_null().to_numpy(),
+        n=n,
+    )
 
 
 def _decode_integers(axis: _Axis, items: Int64) -> Int64:

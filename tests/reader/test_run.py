@@ -196,6 +196,51 @@ def test_what_is_no_run_says_why(tmp_path: Path) -> None:
         open_run(tmp_path)
 
 
+def test_steps_and_values_are_those_of_the_whole_series(tmp_path: Path) -> None:
+    """Of an attempt that ended, one that runs, both of them, a metric of one of them, and samples of the machine."""
+
+    def assert_same(run: Run, name: str, **which: object) -> None:
+        whole, alone = run.series(name, **which), run.by_step(name, **which)  # type: ignore[arg-type]
+        assert list(alone.step) == whole.step.tolist()
+        assert alone.value.tolist() == whole.value.tolist()
+
+    with Board(base_dir=tmp_path, run_id="r", capture_output=False) as board:
+        for step in range(50):
+            board.log(even=step, backwards=step, step=step)
+        board.log(backwards=7, first=1, step=3)
+    run = open_run(board.path)
+    assert run.by_step("even").step == range(50)
+    for name in ("even", "backwards", "first"):
+        assert_same(run, name)
+    # Another process: one that takes up again what it had finished itself goes on with its attempt.
+    program = (
+        "import sys\n"
+        "from kohakuboard import Board\n"
+        "board = Board(base_dir=sys.argv[1], run_id='r', capture_output=False)\n"
+        "for step in range(30, 60): board.log(even=step + 0.5, second=step, step=step)\n"
+        "print(flush=True)\n"
+        "input()\n"
+        "board.finish()\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as later:
+        assert later.stdout is not None
+        later.stdout.readline()
+        for _ in ("while it runs", "when it has ended"):
+            run.refresh()
+            for name in ("even", "backwards", "first", "second"):
+                assert_same(run, name)
+            assert_same(run, "even", attempt=1)
+            assert_same(run, "even", attempt=2)
+            if later.poll() is None:
+                later.communicate("\n", timeout=60)
+    assert later.returncode == 0
+    for name in run.system_metrics():
+        assert_same(run, name, host=run.hosts[0])
+    with pytest.raises(MetricNotFoundError):
+        run.by_step("nothing")
+
+
 def test_a_workspace_finds_runs_by_id_project_and_prefix(tmp_path: Path) -> None:
     for project, run_id in (("p", "abc-1"), ("p", "abc-2"), ("q", "abd-1")):
         with Board(base_dir=tmp_path, project=project, run_id=run_id) as board:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kohakuboard.storage.chunks import CHUNK_POINTS, SCHEMA, Points, Series, decode, encode
+from kohakuboard.storage.chunks import CHUNK_POINTS, SCHEMA, Points, Series, decode, decode_steps, encode
 from kohakuboard.storage.rechunk import KEYS, rechunk
 
 INT64 = np.iinfo(np.int64)
@@ -110,6 +110,23 @@ def test_any_points_are_read_back_exactly(case: tuple[list[int], Points]) -> Non
     assert table.schema == SCHEMA
     table.validate(full=True)
     assert_same(decode(table), given_points)
+
+
+@settings(max_examples=150, deadline=None)
+@given(flat_points())
+def test_steps_alone_are_the_same_ones(case: tuple[list[int], Points]) -> None:
+    lengths, given_points = case
+    table = encode(series(lengths), given_points)
+    steps = decode_steps(table, np.arange(len(lengths)), lambda rows, names: table.select(names).take(rows))
+    assert list(steps) == given_points.steps.tolist()
+
+
+@pytest.mark.parametrize("by", [1, 3])
+def test_even_steps_are_a_range(by: int) -> None:
+    steps = -7 + by * np.arange(9)
+    table = encode(series([1, 5, 1, 2]), points(9)._replace(steps=steps))
+    found = decode_steps(table, np.arange(4), lambda rows, names: table.select(names).take(rows))
+    assert found == range(-7, -7 + 9 * by, by)
 
 
 @settings(max_examples=150, deadline=None)

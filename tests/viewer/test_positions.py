@@ -30,6 +30,15 @@ def test_a_rule_answers_as_the_positions_themselves(
     ):
         assert rule.at_least(probe) == held.at_least(probe)
         assert rule.beyond(probe) == held.beyond(probe)
+    begin = data.draw(st.integers(0, count - 1))
+    end, shift = data.draw(st.integers(begin + 1, count)), data.draw(st.integers(0, 50))
+    np.testing.assert_array_equal(rule.borders(begin, end, shift), held.borders(begin, end, shift))
+
+
+def test_a_range_is_what_its_numbers_are() -> None:
+    assert positions_of(range(-3, 9, 4)) == positions_of(np.arange(-3, 9, 4)) == Even(-3, 4, 3)
+    wide = range(-(2**63), 2**63, 2**62)
+    assert positions_of(wide)[:].tolist() == list(wide)
 
 
 @settings(deadline=None)

@@ -48,14 +48,16 @@ def axis_of_metric(name: str, known: Iterable[Metric]) -> Axis:
     return Axis(name, math.ldexp(1.0, min(_DIGITS - exponent, 1000)), of_metric=True)
 
 
-def placed(run: Run, series: Series, axis: Axis, host: str | None) -> tuple[Ints, Floats]:
-    """Return x and values of the points of a series that have a place on an axis, in log order."""
+def placed(
+    run: Run, metric: str, axis: Axis, *, host: str | None, attempt: int | None
+) -> tuple[range | Ints, Floats]:
+    """Return x and values of the points of a metric that have a place on an axis, in log order."""
+    if axis.name in ("step", "index") and not axis.of_metric:
+        points = run.by_step(metric, host=host, attempt=attempt)
+        return points.step if axis.name == "step" else range(len(points.value)), points.value
+    series = run.series(metric, host=host, attempt=attempt)
     if axis.of_metric:
         return _joined(series, run.series(axis.name, host=host), axis.unit)
-    if axis.name == "step":
-        return series.step, series.value
-    if axis.name == "index":
-        return np.arange(len(series.step)), series.value
     times = series.time.astype("datetime64[us]").astype(np.int64)
     return times if axis.name == "wall" else times - round(run.started.timestamp() * 1e6), series.value
 

@@ -58,8 +58,7 @@ class Curves:
         state = curve_state(run, line, axis)
         if (kept := self.kept(line, axis, state)) is not None:
             return kept
-        series = run.series(line.metric, host=line.host, attempt=line.attempt)
-        x, values = placed(run, series, axis, line.host)
+        x, values = placed(run, line.metric, axis, host=line.host, attempt=line.attempt)
         if not len(x):
             return None
         curve = Curve(x, values)

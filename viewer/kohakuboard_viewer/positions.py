@@ -6,7 +6,7 @@ A rule takes no memory, and that counts: 100 curves of 1M points are 800 MB of v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import overload
+from typing import Final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,10 @@ import numpy.typing as npt
 __all__ = ["Even", "Positions", "Uneven", "positions_of"]
 
 Ints = npt.NDArray[np.int64]
+
+# Within these no arithmetic on positions leaves int64.
+_WIDEST: Final = 2**40
+_FARTHEST: Final = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,13 @@ class Even:
         """Return the index of the first position that is more than x."""
         return min(max((x - self.first) // self.stride + 1, 0), self.count)
 
+    def borders(self, begin: int, end: int, shift: int) -> Ints:
+        """Return `begin`, each index after it where a bucket 2^shift wide begins, and `end`."""
+        if self.stride >> shift:  # no two points share a bucket
+            return np.arange(begin, end + 1)
+        numbers = np.arange((self[begin] >> shift) + 1, (self[end - 1] >> shift) + 1)
+        return np.concatenate(([begin], -((self.first - (numbers << shift)) // self.stride), [end]))
+
 
 @dataclass(frozen=True, slots=True)
 class Uneven:
@@ -83,16 +94,24 @@ class Uneven:
         """Return the index of the first position that is more than x."""
         return int(np.searchsorted(self.x, x, "right"))
 
+    def borders(self, begin: int, end: int, shift: int) -> Ints:
+        """Return `begin`, each index after it where a bucket 2^shift wide begins, and `end`."""
+        numbers = self.x[begin:end] >> shift
+        return np.concatenate(([begin], begin + 1 + np.flatnonzero(numbers[1:] != numbers[:-1]), [end]))
+
 
 Positions = Even | Uneven
 
 
-def positions_of(x: Ints) -> Positions:
+def positions_of(x: range | Ints) -> Positions:
     """Return positions, which rise, in the form that takes the least memory."""
+    if isinstance(x, range):
+        even = Even(x.start, x.step, len(x))
+        return even if x.step < _WIDEST and x[-1] - x[0] < _FARTHEST else Uneven(even[:])
     if len(x) > 1:
         first, stride, last = int(x[0]), int(x[1]) - int(x[0]), int(x[-1])
         # Told by its ends first: the differences of a curve that is not even may be beyond int64.
-        if 0 < stride < 2**40 and first + stride * (len(x) - 1) == last:
+        if 0 < stride < _WIDEST and last - first < _FARTHEST and first + stride * (len(x) - 1) == last:
             even = Even(first, stride, len(x))
             if np.array_equal(even[:], x):
                 return even

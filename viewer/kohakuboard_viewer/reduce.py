@@ -79,11 +79,11 @@ class _Buckets:
 class Curve:
     """Hold n points of one series against one axis, ready to be reduced.
 
-    x is int64, values float64, both of length n ≥ 1 and in log order.
+    x is int64, or a range that rises, values float64, both of length n ≥ 1 and in log order.
     """
 
-    def __init__(self, x: Ints, values: Floats) -> None:
-        if len(x) > 1 and not bool(np.all(x[1:] >= x[:-1])):
+    def __init__(self, x: range | Ints, values: Floats) -> None:
+        if not isinstance(x, range) and not bool(np.all(x[1:] >= x[:-1])):
             order = np.argsort(x, kind="stable")
             x, values = x[order], values[order]
         self._at = positions_of(x)
@@ -179,11 +179,7 @@ class Curve:
             return self._fold(np.arange(cut.begin, cut.end + 1))
         if cut.of_level:
             return self._level(cut.shift).between(cut.begin, cut.end)
-        return self._fold(self._borders(cut.begin, cut.end, cut.shift))
-
-    def _borders(self, begin: int, end: int, shift: int) -> Ints:
-        numbers = self._at[begin:end] >> shift
-        return np.concatenate(([begin], begin + 1 + np.flatnonzero(numbers[1:] != numbers[:-1]), [end]))
+        return self._fold(self._at.borders(cut.begin, cut.end, cut.shift))
 
     def _fold(self, bounds: Ints) -> _Buckets:
         """Reduce points to buckets; none of them may be empty."""
@@ -200,7 +196,7 @@ class Curve:
         if (level := self._levels.get(shift)) is None:
             finer = max((kept for kept in list(self._levels) if kept < shift), default=None)
             if finer is None:
-                level = self._fold(self._borders(0, len(self), shift))
+                level = self._fold(self._at.borders(0, len(self), shift))
             else:
                 level = self._coarsen(self._levels[finer], shift)
             self._levels[shift] = level
