@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from starlette.exceptions import HTTPException
 
@@ -26,7 +27,11 @@ from .wanted import Wanted, refuse_too_many
 
 __all__ = ["Drawn", "Lines", "find_lines"]
 
-_NOTHING = "–"
+_NOTHING: Final = "–"
+# To look at 100 runs that have ended takes longer than all else of a zoom.
+_MANY_RUNS: Final = 8
+_FRESH_S: Final = 1.0
+_READERS: Final = 4
 
 
 class _Found(NamedTuple):
@@ -60,6 +65,7 @@ class Lines:
     missing: Sequence[str]
     live: bool
     turns: int
+    fresh_s: float
 
     def etag(self, query: str) -> str:
         """Return the ETag of a window of these lines."""
@@ -67,18 +73,21 @@ class Lines:
 
     def drawn(self, shelf: Shelf, curves: Curves, groups: Kept[Group]) -> list[Drawn]:
         """Return the curves; those without a point on the axis are left out."""
-        known = []
-        for found in self.found:
-            curve = curves.kept(found.line, self.axis, found.state)
-            if curve is None:
-                with shelf.run(*found.address) as run, suppress(MetricNotFoundError):
-                    curve = curves.curve(run, found.line, self.axis)
-            if curve is not None:
-                known.append((found, curve))
+        kept = [curves.kept(found.line, self.axis, found.state) for found in self.found]
+        if unread := [found for found, curve in zip(self.found, kept, strict=True) if curve is None]:
+            with ThreadPoolExecutor(_READERS) as pool:
+                fresh = pool.map(partial(self._read, shelf, curves), unread)
+                kept = [next(fresh) if curve is None else curve for curve in kept]
+        known = [(found, curve) for found, curve in zip(self.found, kept, strict=True) if curve is not None]
         if self.wanted.by is not None:
             return self._in_groups(known, groups)
         several = len({found.address for found, _ in known}) > 1, len(self.wanted.metrics) > 1
         return [Drawn(curve, _words(found, curve, *several)) for found, curve in known]
+
+    def _read(self, shelf: Shelf, curves: Curves, found: _Found) -> Curve | None:
+        with shelf.run(*found.address, self.fresh_s) as run, suppress(MetricNotFoundError):
+            return curves.curve(run, found.line, self.axis)
+        return None
 
     def _in_groups(self, known: Sequence[tuple[_Found, Curve]], groups: Kept[Group]) -> list[Drawn]:
         """Return one curve for all runs of a group, and each metric."""
@@ -108,13 +117,14 @@ def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
     """Look up what is wanted. Raises RunNotFoundError, and MetricNotFoundError when no run has any of it."""
     runs = wanted.runs or [(row.folder, row.id) for row in shelf.runs(wanted.project)]
     refuse_too_many(len(runs), len(wanted.metrics))
+    fresh_s = _FRESH_S if len(runs) > _MANY_RUNS else 0.0
     axis = _axis(shelf, wanted, runs)
     found: list[_Found] = []
     missing: list[str] = []
     error: MetricNotFoundError | None = None
     live, turns = False, 0
     for address in runs:
-        with shelf.run(*address) as run:
+        with shelf.run(*address, fresh_s) as run:
             live |= run.status == "running"
             turns += len(run.attempts) if run.status == "running" else 0
             group = _group_of(run, wanted.by) if wanted.by is not None else ""
@@ -129,7 +139,7 @@ def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
                     missing.append("/".join(address))
     if not found:
         raise error or HTTPException(404, f"There is no run in {wanted.project!r}.")
-    return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live, turns)
+    return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live, turns, fresh_s)
 
 
 def _lines(run: Run, metric: str, wanted: Wanted) -> list[Line]:

@@ -8,8 +8,10 @@ RunView or a Row, whose parts the reader replaces and does not change.
 from __future__ import annotations
 
 import gc
+import math
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,6 +93,7 @@ class Shelf:
         self._tables: dict[str | None, Table] = {}
         self._opening = threading.Lock()
         self._opened: OrderedDict[Path, tuple[threading.Lock, Run]] = OrderedDict()
+        self._lent: dict[tuple[str, str], tuple[float, threading.Lock, Run]] = {}
 
     def runs(self, project: str | None = None) -> Sequence[Row]:
         """Return all runs as they are now, or those of a project by either of its names, newest first."""
@@ -118,6 +121,7 @@ class Shelf:
     def forget(self) -> None:
         """Look at every run at the next request: something was changed."""
         self._glance = False
+        self._lent.clear()
 
     def _list(self) -> None:
         """Read the runs that changed."""
@@ -146,11 +150,21 @@ class Shelf:
             return view_of(run)
 
     @contextmanager
-    def run(self, project: str, run_id: str) -> Iterator[Run]:
-        """Lend a run, refreshed, for the length of a with block. Raises RunNotFoundError."""
+    def run(self, project: str, run_id: str, fresh_s: float = 0.0) -> Iterator[Run]:
+        """Lend a run, refreshed, for the length of a with block; one that has ended may be as it was `fresh_s` ago.
+
+        Raises RunNotFoundError.
+        """
+        lent_at, lock, run = self._lent.get((project, run_id), (-math.inf, None, None))
+        now = time.monotonic()
+        if lock is not None and run is not None and now - lent_at < fresh_s and run.status != "running":
+            with lock:
+                yield run
+            return
         lock, run = self._open(self.path(project, run_id))
         with lock:
             run.refresh()
+            self._lent[project, run_id] = now, lock, run
             yield run
 
     def row(self, project: str, run_id: str) -> Row:
@@ -184,6 +198,7 @@ class Shelf:
             self._opened.move_to_end(path)
             while len(self._opened) > _OPEN_RUNS:
                 self._opened.popitem(last=False)
+                self._lent.clear()
         return kept
 
     def _opened_anew(self, path: Path) -> Run:
