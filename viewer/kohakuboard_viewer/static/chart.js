@@ -3,9 +3,7 @@
 
 import { continued, decode } from "./columns.js"
 import { number, position } from "./format.js"
-import { Legend } from "./legend.js"
 import { fullScreen, menuOf } from "./menu.js"
-import { shades } from "./paint.js"
 import { Plot, rounded } from "./plot.js"
 import { view } from "./view.js"
 
@@ -21,42 +19,36 @@ const READ = 4 // pixels that a key moves the cursor
 class KoboChart extends HTMLElement {
   static observedAttributes = ["data-last", "data-detail", "data-src"]
 
+  // One for all: a page may have a thousand charts, of which few are ever looked at.
+  static #watch = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => target.#seen(isIntersecting)), { rootMargin: AHEAD })
+  static #resize = new ResizeObserver((entries) => entries.forEach(({ target }) => target.parentNode?.#resized()))
+
   #plot = null
-  #legend = null
   #drawn = null // what is drawn: { header, columns }
   #request = new AbortController()
+  #connection = null // an AbortController, from when the chart is first in view
   #stale = true
   #inView = false
   #size = ""
-  #watch
-  #resize
 
   connectedCallback() {
-    this.#watch = new IntersectionObserver((entries) => this.#seen(entries.at(-1).isIntersecting), { rootMargin: AHEAD })
-    this.#resize = new ResizeObserver(() => this.#resized())
-    this.#watch.observe(this)
-    this.#resize.observe(this.#place)
-    view.addEventListener("change", this.#refetch)
-    addEventListener("kobo-version", this.#refetch)
-    addEventListener("kobo-theme", this.#redraw)
-    this.addEventListener("keydown", this.#key)
+    KoboChart.#watch.observe(this)
   }
 
   disconnectedCallback() {
-    this.#watch.disconnect()
-    this.#resize.disconnect()
+    KoboChart.#watch.unobserve(this)
+    KoboChart.#resize.unobserve(this.#place)
+    this.#connection?.abort()
+    this.#connection = null
     this.#request.abort()
-    view.removeEventListener("change", this.#refetch)
-    removeEventListener("kobo-version", this.#refetch)
-    removeEventListener("kobo-theme", this.#redraw)
-    this.removeEventListener("keydown", this.#key)
     this.#clear()
     this.#stale = true
   }
 
   attributeChangedCallback(name, before, now) {
-    if (name === "data-src") return before !== null && before !== now && this.#refetch()
-    if (this.uplot?.cursor.idx == null) this.#sayLast()
+    if (before === null || before === now) return // the page says it already
+    if (name === "data-src") this.#refetch()
+    else if (this.uplot?.cursor.idx == null) this.#sayLast()
   }
 
   /** Return the uPlot that draws the curves, undefined until there is one. */
@@ -92,13 +84,29 @@ class KoboChart extends HTMLElement {
 
   #seen(inView) {
     this.#inView = inView
-    if (inView && !this.querySelector(".chart-menu")) this.querySelector(".chart-head").append(menuOf(this))
+    if (inView && !this.#connection) this.#connect()
     if (inView && this.#stale) this.#load()
   }
 
+  #connect() {
+    this.#connection = new AbortController()
+    const { signal } = this.#connection
+    view.addEventListener("change", this.#refetch, { signal })
+    addEventListener("kobo-version", this.#refetch, { signal })
+    addEventListener("kobo-theme", this.#redraw, { signal })
+    this.addEventListener("keydown", this.#key, { signal })
+    if (!this.querySelector(".chart-menu")) this.querySelector(".chart-head").append(menuOf(this))
+    this.#size = this.#sizeOf().join()
+    KoboChart.#resize.observe(this.#place)
+  }
+
+  #sizeOf() {
+    return [this.#place.clientWidth, this.#place.clientHeight]
+  }
+
   #resized() {
-    const { clientWidth: width, clientHeight: height } = this.#place
-    const size = `${width} ${height}`
+    const [width, height] = this.#sizeOf()
+    const size = `${width},${height}`
     if (width === 0 || size === this.#size) return
     this.#size = size
     this.uplot?.setSize({ width, height })
@@ -153,27 +161,18 @@ class KoboChart extends HTMLElement {
       zoom: (lo, hi) => view.set({ lo, hi }),
       point: (bucket) => (bucket === null ? this.#sayLast() : this.#sayBucket(bucket)),
     })
-    const { curves } = found.header
-    if (curves.length > 1) {
-      const smoothed = Boolean(found.columns.smooth)
-      const focus = (i) => this.uplot.setSeries(i === null ? null : 1 + i + (smoothed ? curves.length : 0), { focus: true })
-      this.#legend = new Legend(curves, shades(curves, this), focus)
-      this.append(this.#legend.list)
-    }
     this.#sayLast()
   }
 
   #clear() {
-    this.uplot?.destroy()
+    this.#plot?.destroy()
     this.#plot = null
-    this.#legend?.list.remove()
-    this.#legend = null
     this.#place.replaceChildren()
   }
 
   #sayLast() {
     this.#say(this.dataset.last ?? "", this.dataset.detail ?? "")
-    this.#legend?.say(this.#drawn.header.curves.map(() => null))
+    this.#plot?.legend?.say(this.#drawn.header.curves.map(() => null))
   }
 
   #sayBucket(i) {
@@ -181,8 +180,8 @@ class KoboChart extends HTMLElement {
     const { x_lo, x_hi, low, high, mean, nonfinite, smooth } = columns
     const from = position(x_lo[i], header)
     const where = x_lo[i] === x_hi[i] ? from : `${from} – ${position(x_hi[i], header).replace(/^step |^index /, "")}`
-    if (this.#legend) {
-      this.#legend.say(header.curves.map((_, curve) => (smooth ?? mean)[curve * x_lo.length + i]))
+    if (this.#plot.legend) {
+      this.#plot.legend.say(header.curves.map((_, curve) => (smooth ?? mean)[curve * x_lo.length + i]))
       return this.#say("", where)
     }
     const range = low[i] < high[i] ? ` · ${number(low[i])} … ${number(high[i])}` : ""

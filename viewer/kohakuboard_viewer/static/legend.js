@@ -31,7 +31,8 @@ export class Legend {
   /** Say the values; null for a curve that has none there. */
   say(values) {
     values.forEach((value, i) => {
-      this.#values[i].textContent = value === null || Number.isNaN(value) ? "" : number(value)
+      const words = value === null || Number.isNaN(value) ? "" : number(value)
+      if (this.#values[i].textContent !== words) this.#values[i].textContent = words
     })
   }
 }

@@ -3,39 +3,53 @@
 const MARK = 4 // pixels, half the width
 const MANY = 16
 
-/** Fill from the lowest to the highest of each bucket, where one holds more than a point. */
-export function drawBands(plot, { header, columns, log, looks }) {
-  const { x_lo, x_hi, low, high } = columns
-  const { ctx, bbox } = plot
-  const places = x_lo.length
-  const floor = bbox.top + bbox.height
-  const x = Array.from(x_lo, (lo, i) => plot.valToPos((lo + x_hi[i]) / 2, "x", true))
-  const y = (value) => (log && value <= 0 ? floor : plot.valToPos(value, "y", true))
+/** Fill from the lowest to the highest of each bucket; of very many curves, whose bands would be a blot, of all at once. */
+export function drawBands(plot, found) {
+  const { header, columns, looks, colours, focused } = found
+  const shade = (look) => (columns.smooth ? look.bandFaint : look.band)
+  const places = columns.x_lo.length
+  const rows = (i) => [columns.low, columns.high].map((column) => column.subarray(i * places, (i + 1) * places))
   painted(plot, () => {
+    const { ctx } = plot
     ctx.lineWidth = devicePixelRatio
     ctx.lineJoin = "bevel"
-    for (let curve = 0; curve < header.curves.length; curve += 1) {
-      const upper = []
-      const lower = []
-      let wide = false
-      for (let i = 0; i < places; i += 1) {
-        const at = curve * places + i
-        if (Number.isNaN(high[at]) || (log && high[at] <= 0)) continue
-        wide ||= low[at] < high[at]
-        upper.push(x[i], y(high[at]))
-        lower.push(x[i], y(low[at]))
-      }
-      if (!wide) continue
-      ctx.beginPath()
-      for (let i = 0; i < upper.length; i += 2) ctx.lineTo(upper[i], upper[i + 1])
-      for (let i = lower.length - 2; i >= 0; i -= 2) ctx.lineTo(lower[i], lower[i + 1])
-      ctx.closePath()
-      ctx.fillStyle = ctx.strokeStyle = columns.smooth ? looks[curve].bandFaint : looks[curve].band
-      ctx.fill()
-      // The edge of a band shows a spike that is narrower than a pixel; of very many it takes longer than all the rest.
-      if (header.curves.length <= MANY) ctx.stroke()
-    }
+    const isMany = header.curves.length > MANY
+    if (isMany) drawBand(plot, found, envelope(header.curves.map((_, i) => rows(i))), colours.crowd)
+    header.curves.forEach((_, i) => {
+      if (!isMany || i === focused) drawBand(plot, found, rows(i), shade(looks[i]))
+    })
   })
+}
+
+function drawBand(plot, { columns: { x_lo, x_hi }, log }, [low, high], fill) {
+  const { ctx, bbox } = plot
+  const y = (value) => (log && value <= 0 ? bbox.top + bbox.height : plot.valToPos(value, "y", true))
+  const [upper, lower] = [[], []]
+  low.forEach((lowest, i) => {
+    if (Number.isNaN(high[i]) || (log && high[i] <= 0)) return
+    const x = plot.valToPos((x_lo[i] + x_hi[i]) / 2, "x", true)
+    upper.push([x, y(high[i])])
+    lower.push([x, y(lowest)])
+  })
+  if (!low.some((lowest, i) => lowest < high[i])) return // a point each
+  ctx.beginPath()
+  for (const [x, y] of [...upper, ...lower.reverse()]) ctx.lineTo(x, y)
+  ctx.closePath()
+  ctx.fillStyle = ctx.strokeStyle = fill
+  ctx.fill()
+  ctx.stroke() // the edge shows a spike that is narrower than a pixel
+}
+
+/** Return the lowest and the highest of all curves in each bucket, NaN where none has a point. */
+function envelope(rows) {
+  const [low, high] = rows[0].map((row) => row.slice())
+  for (const [lows, highs] of rows) {
+    for (let i = 0; i < low.length; i += 1) {
+      if (lows[i] < low[i] || Number.isNaN(low[i])) low[i] = lows[i]
+      if (highs[i] > high[i] || Number.isNaN(high[i])) high[i] = highs[i]
+    }
+  }
+  return [low, high]
 }
 
 /** Mark on the x axis where values were NaN or infinite. */
@@ -96,7 +110,7 @@ function painted({ ctx, bbox }, paint) {
 export function shades(curves, element) {
   const { line, faint, band, bandFaint } = palette(element)
   if (curves.length === 1) return [{ line, faint, band, bandFaint, dash: [] }]
-  const bands = curves.length > MANY ? "40" : curves.length > 8 ? "1f" : "38"
+  const bands = curves.length > 8 && curves.length <= MANY ? "1f" : "38"
   return curves.map(({ light, dark, dash, attempt }) => {
     const own = isDark() ? dark : light
     // An earlier attempt is there to compare with, and stays behind.
@@ -107,7 +121,7 @@ export function shades(curves, element) {
 /** Return the colours of the page as they are now. */
 export function palette(element) {
   const style = getComputedStyle(element)
-  const names = { line: "line", faint: "line-faint", band: "band", bandFaint: "band-faint", grid: "grid", label: "muted", danger: "danger" }
+  const names = { line: "line", faint: "line-faint", band: "band", bandFaint: "band-faint", crowd: "crowd", grid: "grid", label: "muted", danger: "danger" }
   return Object.fromEntries(Object.entries(names).map(([name, property]) => [name, style.getPropertyValue(`--${property}`).trim()]))
 }
 

@@ -2,6 +2,7 @@
 // one point is as high here as it was, however many points share its pixel.
 
 import { TIME_STEPS, positionTicks, valueTicks } from "./format.js"
+import { Legend } from "./legend.js"
 import { drawBands, drawLeaving, drawNonfinite, palette, shades } from "./paint.js"
 
 const LEAST_DRAG = 6 // pixels; less is a click
@@ -15,6 +16,7 @@ const OUTLIERS = 0.02 // of the buckets at either end
 export class Plot {
   #found
   #looks
+  #focused = null
 
   constructor(place, found, { view, zoom, point }) {
     this.axis = found.header.axis
@@ -24,6 +26,15 @@ export class Plot {
     this.#looks = shades(found.header.curves, place)
     this.view = view
     this.uplot = new uPlot(this.#options(place, zoom, point), lines(found, this.log), place)
+    if (this.#looks.length < 2) return
+    /** What the lines are; none where there is one line. */
+    this.legend = new Legend(found.header.curves, this.#looks, (i) => this.#focus(i))
+    place.after(this.legend.list)
+  }
+
+  destroy() {
+    this.uplot.destroy()
+    this.legend?.list.remove()
   }
 
   /** Tell whether another window would be drawn by the same axes and lines. */
@@ -37,11 +48,18 @@ export class Plot {
     this.uplot.setData(lines(found, this.log))
   }
 
+  /** Put one curve before the others, with null none. */
+  #focus(i) {
+    this.#focused = i
+    const first = this.#found.columns.smooth ? 1 + this.#looks.length : 1
+    this.uplot.setSeries(i === null ? null : first + i, { focus: true })
+  }
+
   #options(place, zoom, point) {
     const time = this.axis === "relative" || this.axis === "wall"
     const whole = this.axis === "step" || this.axis === "index"
     const colours = palette(place)
-    const drawn = () => ({ ...this.#found, log: this.log, looks: this.#looks, colours })
+    const drawn = () => ({ ...this.#found, log: this.log, looks: this.#looks, colours, focused: this.#focused })
     return {
       width: Math.max(place.clientWidth, 60),
       height: Math.max(place.clientHeight, 60),
@@ -123,7 +141,8 @@ function lines({ header, columns: { x_lo, x_hi, mean, smooth } }, log) {
   const x = Array.from(x_lo, (lo, i) => (lo + x_hi[i]) / 2)
   // A bucket of many points is drawn at its middle; the line itself begins and ends where the points do.
   if (places > 1) [x[0], x[places - 1]] = [x_lo[0], x_hi[places - 1]]
-  const rows = (column) => header.curves.map((_, i) => Array.from(column.subarray(i * places, (i + 1) * places), shown))
+  const row = (values) => (values.every((value) => shown(value) !== null) ? values : Array.from(values, shown))
+  const rows = (column) => header.curves.map((_, i) => row(column.subarray(i * places, (i + 1) * places)))
   return [x, ...rows(mean), ...(smooth ? rows(smooth) : [])]
 }
 

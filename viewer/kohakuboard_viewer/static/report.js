@@ -2,8 +2,6 @@
 
 import { decode } from "./columns.js"
 import { number, position } from "./format.js"
-import { Legend } from "./legend.js"
-import { shades } from "./paint.js"
 import { Plot } from "./plot.js"
 
 const AHEAD = "400px"
@@ -13,7 +11,6 @@ const charts = []
 class Chart {
   #found = null
   #plot = null
-  #legend = null
 
   constructor(element) {
     this.element = element
@@ -33,17 +30,11 @@ class Chart {
     if (this.#plot?.fits(found, view.log)) return this.#plot.update(found)
     this.clear()
     this.#plot = new Plot(this.place, found, { view, zoom, point: (bucket) => this.#say(bucket) })
-    const { curves } = found.header
-    if (curves.length < 2) return
-    this.#legend = new Legend(curves, shades(curves, this.element), (i) => this.uplot.setSeries(i === null ? null : 1 + i, { focus: true }))
-    this.element.append(this.#legend.list)
   }
 
   clear() {
-    this.uplot?.destroy()
+    this.#plot?.destroy()
     this.#plot = null
-    this.#legend?.list.remove()
-    this.#legend = null
   }
 
   async #open() {
@@ -63,7 +54,7 @@ class Chart {
     const { header, columns } = this.#found
     const { x_lo, x_hi, mean } = columns
     const values = header.curves.map((_, i) => (bucket === null ? null : mean[i * x_lo.length + bucket]))
-    this.#legend?.say(values)
+    this.#plot?.legend?.say(values)
     this.element.querySelector("output").textContent = values.length === 1 && bucket !== null ? number(values[0]) : ""
     this.element.querySelector(".detail").textContent = bucket === null ? "" : position((x_lo[bucket] + x_hi[bucket]) / 2, header)
   }
