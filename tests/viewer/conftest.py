@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import uvicorn
+from playwright.sync_api import Browser, Error, Page
 from starlette.testclient import TestClient
 
 from kohakuboard import Board
@@ -17,6 +20,34 @@ from kohakuboard_viewer.app import create_app
 
 Log = Callable[[Board], None]
 WriteRun = Callable[..., Path]
+
+SCREENSHOTS = os.environ.get("KOHAKUBOARD_SCREENSHOTS")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep pictures of the pages that a test ends with: of one that failed, or of all where a folder is named."""
+    report = yield
+    browser = item.funcargs.get("browser")
+    if call.when == "call" and isinstance(browser, Browser) and (SCREENSHOTS or report.failed):
+        folder = Path(SCREENSHOTS) if SCREENSHOTS else Path.cwd()  # the test's own
+        name = re.sub(r"[^\w.-]+", "_", f"{item.path.stem}.{item.name}")
+        pages = [page for context in browser.contexts for page in context.pages]
+        for number, page in enumerate(pages):
+            report.sections.append(("screenshot", _pictured(page, folder / f"{name}-{number}.png")))
+    return report
+
+
+def _pictured(page: Page, file: Path) -> str:
+    """Keep a picture of a page, and return where it is, or why there is none."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        page.screenshot(path=file, timeout=10_000)
+    except Error as exc:
+        return f"{page.url} could not be pictured: {exc}"
+    return str(file)
 
 
 @pytest.fixture
