@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from .grouped import GROUPED, ungrouped
+
 __all__ = ["UnreadableRecordError", "decode_event", "decode_names", "decode_rich"]
 
 Fields = dict[str, type | tuple[type, ...]]
@@ -101,7 +103,17 @@ def decode_rich(payload: bytes) -> tuple[dict[str, float], list[dict[str, Any]]]
         if item.get("index") not in _POSITIONS:
             raise UnreadableRecordError("an item has no index")
         _check(item)
-    return body.scalars, body.items
+    return body.scalars, [one for item in body.items for one in _single(item)]
+
+
+def _single(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the items that an item stands for: itself, as a rule."""
+    if item["type"] != GROUPED:
+        return [item]
+    try:
+        return [*ungrouped(item)]
+    except (msgspec.MsgspecError, TypeError, KeyError) as exc:
+        raise UnreadableRecordError(f"{GROUPED} do not fit: {exc}") from exc
 
 
 def _decode(decoder: Any, payload: bytes) -> Any:

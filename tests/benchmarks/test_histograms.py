@@ -24,16 +24,19 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 ROUNDS = 15
 TOUCHED_BYTES = 6 << 30
 PARAMETERS = 100
+STEPS_OF_TRAINING = 60
 STEPS, BINS = 10_000, 64
 
 
-def in_turns(subjects: dict[str, Callable[[], object]], pause_s: float) -> dict[str, float]:
-    """Return the median time of each in ms; the writer has done its work before the next, or most of it."""
+def in_turns(
+    subjects: dict[str, Callable[[], object]], before: Callable[[], object], rounds: int = ROUNDS
+) -> dict[str, float]:
+    """Return the median time of each in ms, each call with something else before it."""
     times: dict[str, list[float]] = {name: [] for name in subjects}
     order = random.Random(0)
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name in order.sample(list(subjects), len(subjects)):
-            time.sleep(pause_s)
+            before()
             began = time.perf_counter()
             result = subjects[name]()
             times[name].append((time.perf_counter() - began) * 1000)
@@ -58,7 +61,7 @@ def test_cost_of_a_histogram_that_the_writer_counts(
             "copy": lambda: np.copy(values),
             "write": lambda: (tmp_path / str(next(numbers))).write_bytes(values.data),
         },
-        pause_s=0.5,
+        before=lambda: time.sleep(0.5),  # the writer has done its work, or most of it
     )
     figures.record(
         f"log() of a Histogram of 10M {dtype}, p50", found["log"], "ms",
@@ -67,30 +70,58 @@ def test_cost_of_a_histogram_that_the_writer_counts(
     figures.record("- the same", found["log"], "ms", against="write() of their bytes", theirs=found["write"])
 
 
-def with_gradients(size: int) -> Any:
-    """Return a model of so many parameters, each with a gradient."""
-    model = torch.nn.ParameterDict(
-        {f"layer{i}": torch.nn.Parameter(torch.zeros(size)) for i in range(PARAMETERS)}
-    )
-    for parameter in model.parameters():
-        parameter.grad = torch.randn(size)
-    return model
+class Block(torch.nn.Module):
+    """Be a residual block of two weights of so many values."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        super().__init__()
+        self.wide = torch.nn.Linear(columns, rows, bias=False)
+        self.back = torch.nn.Linear(rows, columns, bias=False)
+
+    def forward(self, batch: Any) -> Any:
+        return batch + self.back(torch.relu(self.wide(batch))) / PARAMETERS
 
 
-@pytest.mark.parametrize("size", [1_000, 10_000, 100_000])
-def test_cost_of_the_gradients_of_a_model(board: Board, figures: Figures, size: int) -> None:
-    model = with_gradients(size)
-    found = in_turns(
-        {
-            "ours": lambda: board.log_gradients(model),
-            "theirs": lambda: [np.histogram(one.grad.numpy(), BINS) for one in model.parameters()],
-        },
-        pause_s=0.2,
-    )
+@pytest.mark.parametrize("shape", [(25, 40), (100, 100), (250, 400)])
+def test_cost_of_the_gradients_of_a_model(board: Board, figures: Figures, shape: tuple[int, int]) -> None:
+    """Right behind the backward pass of a training, in turns with np.histogram; and behind a pause.
+
+    A training is what the call is made in: its gradients were written a moment ago, Python and torch were at work, and
+    the writer stores what the last calls logged. Behind a pause caches are cold, for Python's code more than for one
+    loop over many values.
+    """
+    rows, columns = shape
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(*(Block(rows, columns) for _ in range(PARAMETERS // 2)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    batch = torch.randn(64, columns)
+    np.ones(TOUCHED_BYTES, dtype=np.uint8)  # see above
+
+    def backward() -> None:
+        optimizer.step()
+        optimizer.zero_grad()
+        model(batch).square().mean().backward()
+
+    backward()
+    subjects: dict[str, Callable[[], object]] = {
+        "ours": lambda: board.log_gradients(model),
+        "theirs": lambda: [np.histogram(grad_of(one), BINS) for one in model.parameters()],
+    }
+    of_size = f"log_gradients() of {PARAMETERS} parameters of {rows * columns:,}"
+    training = in_turns(subjects, before=backward, rounds=STEPS_OF_TRAINING)
     figures.record(
-        f"log_gradients() of {PARAMETERS} parameters of {size:,}, p50", found["ours"], "ms",
-        against="np.histogram of each", theirs=found["theirs"], at_most=0.2,
+        f"{of_size}, in training, p50", training["ours"], "ms",
+        against="np.histogram of each", theirs=training["theirs"], at_most=0.2,
     )  # fmt: skip
+    rested = in_turns(subjects, before=lambda: time.sleep(0.2))
+    figures.record(
+        "- after a pause", rested["ours"], "ms", against="np.histogram of each", theirs=rested["theirs"]
+    )
+
+
+def grad_of(parameter: Any) -> Any:
+    """Return the gradient of a parameter as an array."""
+    return parameter.grad.numpy()
 
 
 def test_reading_one_series(tmp_path: Path, figures: Figures) -> None:
@@ -118,7 +149,7 @@ def test_reading_one_series(tmp_path: Path, figures: Figures) -> None:
         "ours": lambda: open_run(board.path).histograms("a"),
         "theirs": lambda: [*np.load(saved).values()],
     }
-    times = in_turns(subjects, pause_s=0)
+    times = in_turns(subjects, before=lambda: None)
     name = f"open a run, read a series of {STEPS:,} histograms of {BINS} bins"
     figures.record(name, times["ours"], "ms", at_most=100)
     figures.record(f"- {name}", times["ours"], "ms", against="np.load", theirs=times["theirs"])

@@ -16,9 +16,15 @@ import pytest
 from kohakuboard import Board, Histogram
 from kohakuboard.client.rich.base import Rich
 from kohakuboard.client.rich.histogram import counted_item
+from kohakuboard.client.rich.places import SMALL
+from kohakuboard.client.rich.together import TINY, Histograms
+from kohakuboard.client.values import encode_rich
 from kohakuboard.errors import BoardClosedError
 from kohakuboard.journal.bins import count_bins
+from kohakuboard.journal.bodies import decode_rich
+from kohakuboard.journal.stage import Stage
 from kohakuboard.reader import Run, open_run
+from kohakuboard.writer.rich.histogram import histogram_of
 
 torch = pytest.importorskip("torch")
 
@@ -70,21 +76,70 @@ def test_the_gradients_of_a_model_are_counted_as_one_by_one(board: Board, model:
     assert not list(run.path.glob("journal/*"))
 
 
-def test_all_gradients_are_staged_as_one_file(board: Board, tmp_path: Path) -> None:
-    from kohakuboard.client.rich.together import Histograms
-    from kohakuboard.journal.stage import Stage
+def ungrouped_counts(arrays: dict[str, Any], bins: int, stage: Path) -> dict[str, Any]:
+    """Return what the writer makes of tensors that were handed over together."""
+    stage.mkdir()
+    items = Histograms(arrays.items(), bins, "exact").to_items("all", 0, Stage(stage))
+    (scalars, found) = decode_rich(encode_rich({}, items))
+    assert not scalars
+    assert len([*stage.iterdir()]) <= 1
+    return {item["name"]: histogram_of(item, stage).bins for item in found}
 
-    (tmp_path / "stage").mkdir()
-    grads = {f"layer{i}": torch.randn(100, 1000) for i in range(3)}
-    items = Histograms(grads.items(), 64, "exact").to_items("all", 0, Stage(tmp_path / "stage"))
-    assert {item["name"]: item["places"]["offset"] for item in items} == {
-        "layer0": 0,
-        "layer1": 100_000,
-        "layer2": 200_000,
+
+@pytest.mark.parametrize("bins", [8, 300])
+def test_tensors_of_any_kind_are_counted_beside_others(tmp_path: Path, bins: int) -> None:
+    nan, inf = float("nan"), float("inf")
+    odd = [
+        [nan, nan],
+        [1.0, inf, -inf, nan, 2.0, inf],
+        [3.0] * 5,
+        [0.0] * 3000,
+        [-3e38, 0.0, 3e38],
+        [0.0, 1e-42, 2e-42],
+        [1e9, 1e9 + 128],
+        [*range(SMALL), nan, inf],
+    ]
+    tensors = {f"odd{i}": torch.tensor(values) for i, values in enumerate(odd)}
+    tensors |= {f"size{n}": torch.randn(n) for n in (1, TINY, TINY + 1, SMALL, SMALL + 1, 3 * SMALL)}
+    tensors |= {f"double{n}": torch.randn(n, dtype=torch.float64) for n in (7, 3 * SMALL)}
+    tensors |= {
+        "half": torch.randn(9).half(),
+        "brain": torch.randn(9).bfloat16(),
+        "large brain": torch.randn(3 * SMALL).bfloat16(),
+        "whole": torch.arange(3 * SMALL),
+        "truth": torch.tensor([True, False]),
+        "scalar": torch.tensor(3.0),
+        "transposed": torch.randn(300, 200).T,
+        "strided": torch.randn(300, 200)[::2, ::3],
+        "parameter": torch.nn.Parameter(torch.randn(5)),
     }
-    assert len({item["places"]["staged"] for item in items}) == 1
+    found = ungrouped_counts(tensors, bins, tmp_path / "stage")
+    assert {*found} == {*tensors}
+    for name, tensor in tensors.items():
+        values = tensor.detach().double().numpy().ravel()
+        alone = count_bins(values, bins, None)
+        np.testing.assert_array_equal(found[name].edges, alone.edges)
+        assert found[name][2:] == alone[2:]
+        assert found[name].counts.sum() == np.isfinite(values).sum(), name
+        # Of a large float32 one value in 10 000 lies within its rounding of an edge; all others are exact.
+        is_large = tensor.dtype == torch.float32 and tensor.numel() > SMALL and not np.isnan(values).any()
+        off = abs(found[name].counts - alone.counts).sum()
+        assert off <= (2 + values.size * 4e-4 if is_large else 0), name
+
+
+def test_small_tensors_travel_inside_the_record(tmp_path: Path) -> None:
+    found = ungrouped_counts({"a": torch.arange(4.0), "b": torch.ones(2, 3)}, 4, tmp_path / "stage")
+    assert found["a"].counts.tolist() == [1, 1, 1, 1]
+    assert found["b"].counts.sum() == 6
+    assert not [*(tmp_path / "stage").iterdir()]
+
+
+def test_all_gradients_are_staged_as_one_file(tmp_path: Path) -> None:
+    grads = {f"layer{i}": torch.randn(100, 1000) for i in range(3)} | {"bias": torch.randn(4000)}
+    found = ungrouped_counts(grads, 64, tmp_path / "stage")
+    assert [*found] == ["bias", "layer0", "layer1", "layer2"]
     (staged,) = (tmp_path / "stage").iterdir()
-    assert staged.stat().st_size == 300_000
+    assert staged.stat().st_size == 300_000 + 4 * 4000
 
 
 def test_sparse_gradients_are_left_out_and_half_precision_is_not(board: Board) -> None:

@@ -335,6 +335,10 @@ def packed(body: Any) -> bytes:
 
 
 ITEM = {"name": "x", "index": 0}
+GROUP: dict[str, Any] = {
+    **ITEM, "type": "histograms", "bins": 4, "precision": "exact", "values": [], "places": [], "place": "|u1",
+    "data": b"",
+}  # fmt: skip
 START: dict[str, Any] = {
     "type": "start", "run_id": "r", "name": "r", "default_name": "r", "project": "p", "group": None, "notes": None,
     "tags": [], "config": {}, "process": {},
@@ -374,6 +378,10 @@ START: dict[str, Any] = {
         (RICH, packed({"scalars": {}, "items": [{**ITEM, "type": "media"}]})),
         (RICH, packed({"scalars": {}, "items": [{**ITEM, "type": "table", "columns": 3, "rows": {}}]})),
         (RICH, packed({"scalars": {}, "items": [{**ITEM, "index": 2**63, "type": "histogram"}]})),
+        (RICH, packed({"scalars": {}, "items": [{**ITEM, "type": "histograms"}]})),
+        (RICH, packed({"scalars": {}, "items": [{**GROUP, "values": [["a", "no dtype", 1]]}]})),
+        (RICH, packed({"scalars": {}, "items": [{**GROUP, "values": [["a", "<f4"]]}]})),
+        (RICH, packed({"scalars": {}, "items": [{**GROUP, "places": [["a", 1, 0.0, "x"]]}]})),
     ],
 )
 def test_a_record_that_makes_no_sense_is_left_out_and_named_once(

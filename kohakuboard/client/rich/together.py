@@ -1,26 +1,41 @@
 """Histograms of many tensors at once: the gradients of a model.
 
 What lies on a GPU is counted there, all of a device in one pass and with one small copy to the host. What lies in the
-host's memory is handed over as places, see places.py, all of it in one staged file, and the writer counts. Together
-they are one value to log: to make an object of each would take a model of many small tensors longer than all the rest.
+host's memory is handed over in one staged file, large arrays by the bins of their values, see places.py, and the writer
+counts. Together they are one value to log: to make an object of each would take a model of many small tensors longer
+than all the rest.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from itertools import repeat
+from typing import Any, Final, NamedTuple
 
 from ...errors import RichValueError
+from ...journal.grouped import GROUPED
 from ...journal.stage import Stage
 from .base import Rich
 from .histogram import Precision, late_item, valid_bins, valid_precision
 from .numbers import Numbers, is_sparse, numbers
 from .on_device import count_on_device, is_elsewhere
-from .places import Places
+from .places import SMALL, Placing, place_dtype, places, placing
 
 __all__ = ["Histograms"]
+
+
+# Values of a tensor that is copied together with others: for an array of its own it would take longer.
+TINY: Final = 1 << 11
+
+
+class _Run(NamedTuple):
+    """Hold tensors whose numbers lie one behind the other: how they are called, and how many values each has."""
+
+    names: Sequence[str]
+    sizes: Sequence[int]
+    numbers: Numbers
 
 
 class Histograms(Rich):
@@ -34,66 +49,87 @@ class Histograms(Rich):
     def __init__(self, tensors: Iterable[tuple[str, Any]], bins: int, precision: Precision) -> None:
         self._bins, self._precision = valid_bins(bins), valid_precision(precision)
         self.refused: dict[str, RichValueError] = {}
-        self._here: dict[str, Numbers] = {}
+        self._here: list[_Run] = []
         self._late: dict[str, Callable[[Stage], dict[str, Any]]] = {}
         by_device: dict[Any, dict[str, Any]] = {}
-        plain = _plain_types()
-        for name, tensor in tensors:
-            if not (type(tensor) in plain and self._take(name, tensor)):
-                self._look_closer(name, tensor, by_device)
+        for name, tensor in self._take_small(tensors):
+            self._take(name, tensor, by_device)
         for named in by_device.values():
             counts = count_on_device([*named.values()], self._bins)
             for place, name in enumerate(named):
                 self._late[name] = partial(late_item, counts, place, precision=self._precision)
-        self.n_values = len(self._here) + len(self._late)
+        self.n_values = sum(len(run.names) for run in self._here) + len(self._late)
 
-    def _take(self, name: str, tensor: Any) -> bool:
-        """Take the numbers of an ordinary tensor; False where that cannot be done at once."""
-        try:
-            array = tensor.detach().numpy()
-        except (TypeError, RuntimeError):  # on a device, sparse, or of a type that NumPy has not
-            return False
-        if array.size:
-            self._here[name] = Numbers(array, array.dtype.str)
-        return True
+    def _take_small(self, tensors: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+        """Take small ordinary tensors, all of a type as one array; yield the others."""
+        small: dict[Any, list[tuple[str, int, Any]]] = {}
+        torch = sys.modules.get("torch")
+        plain = () if torch is None else (torch.Tensor, torch.nn.Parameter)
+        for name, tensor in tensors:
+            if type(tensor) in plain and tensor.is_cpu and (n := tensor.numel()) <= TINY:
+                if n:
+                    small.setdefault(tensor.dtype, []).append((name, n, tensor))
+            else:
+                yield name, tensor
+        for group in small.values():
+            names, sizes, alike = zip(*group, strict=True)
+            try:
+                with torch.no_grad():
+                    found = numbers("Histogram", torch._utils._flatten_dense_tensors(alike))
+            except (RichValueError, RuntimeError):  # one of them is sparse, say
+                yield from zip(names, alike, strict=True)
+            else:
+                self._here.append(_Run(names, sizes, found))
 
-    def _look_closer(self, name: str, tensor: Any, by_device: dict[Any, dict[str, Any]]) -> None:
+    def _take(self, name: str, tensor: Any, by_device: dict[Any, dict[str, Any]]) -> None:
         if is_sparse(tensor) or 0 in getattr(tensor, "shape", ()):
             return
         if is_elsewhere(tensor):
             by_device.setdefault(tensor.device, {})[name] = tensor
             return
         try:
-            self._here[name] = numbers("Histogram", tensor)
+            found = numbers("Histogram", tensor)
+            self._here.append(_Run((name,), (found.array.size,), found))
         except RichValueError as exc:
             self.refused[name] = exc
 
     def to_items(self, name: str, index: int, stage: Stage) -> list[dict[str, Any]]:
-        """Return the items of all of them; each has a name of its own."""
+        """Return one item of all that is in the host's memory, and one of each that is on a device."""
         late = [{"name": own_name, "index": 0, **make(stage)} for own_name, make in self._late.items()]
-        return [*self._staged(stage), *late]
+        return [self._grouped(name, stage), *late] if self._here else late
 
-    def _staged(self, stage: Stage) -> Iterator[dict[str, Any]]:
-        names = [*self._here]
-        places = Places([*self._here.values()], self._bins)
-        data = stage.pieces(places.n_bytes, places.pieces())
-        common = {"type": "histogram", "index": 0, "bins": self._bins, "precision": self._precision}
-        begin = 0
-        for number, n, low, high in places.placed:
-            end = begin + n * places.dtype.itemsize
-            part = {"dtype": places.dtype.str, "shape": [n], **_part(data, begin, end)}
-            yield {**common, "name": names[number], "low": low, "high": high, "places": part}
-            begin = end
+    def _grouped(self, name: str, stage: Stage) -> dict[str, Any]:
+        """Hand over the numbers as they are, those of large arrays by their bins: see ../../journal/grouped.py."""
+        values, whole = list[tuple[str, str, int]](), list[Any]()
+        by_bins, large = list[tuple[str, int, float, float]](), list[Placing]()
+        for names, sizes, (array, dtype) in self._here:
+            # In the order in which they lie in memory, which no count depends on.
+            flat = array.ravel("K")
+            found = placing(flat, dtype) if len(names) == 1 else None
+            if found is None:
+                values += zip(names, repeat(dtype), sizes)
+                whole.append(flat)
+            else:
+                by_bins.append((names[0], flat.size, found.low, found.high))
+                large.append(found)
+        place = place_dtype(self._bins)
+        size = sum(array.nbytes for array in whole) + sum(n for _, n, *_ in by_bins) * place.itemsize
+        return {
+            "type": GROUPED,
+            "name": name,
+            "index": 0,
+            "bins": self._bins,
+            "precision": self._precision,
+            "values": values,
+            "places": by_bins,
+            "place": place.str,
+            **stage.pieces(size, _pieces(whole, large, self._bins)),
+        }
 
 
-def _part(data: Mapping[str, Any], begin: int, end: int) -> dict[str, Any]:
-    """Return what stands for some of the bytes that were handed over together."""
-    if "data" in data:
-        return {"data": data["data"][begin:end]}
-    return {**data, "offset": begin}
+def _pieces(whole: list[Any], large: list[Placing], bins: int) -> Iterator[Sequence[Any]]:
+    import numpy as np
 
-
-def _plain_types() -> tuple[type, ...]:
-    """Return the types of tensors that need no closer look before their numbers are taken."""
-    torch = sys.modules.get("torch")
-    return () if torch is None else (torch.Tensor, torch.nn.Parameter)
+    yield [array if array.size <= SMALL else array.view(np.uint8) for array in whole]
+    if large:
+        yield from places(large, bins)

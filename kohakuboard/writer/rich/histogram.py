@@ -44,15 +44,14 @@ def _found(item: Mapping[str, Any], shard: Path) -> Bins:
 def _placed(item: Mapping[str, Any], bins: int, shard: Path) -> Bins:
     """Count values of which it is known in which bin they are: see client/rich/places.py."""
     places = array_of(item["places"], shard)
-    counts = np.zeros(bins + 4, dtype=np.int64)
+    counts = np.zeros(bins + 1, dtype=np.int64)
     for begin in range(0, len(places), BLOCK):  # to count a byte it is made eight
         block = places[begin : begin + BLOCK]
         if (highest := int(block.max())) >= len(counts):
             raise ValueError(f"a value is in bin {highest} of {bins}")
         counts += np.bincount(block, minlength=len(counts))
     counts[bins - 1] += counts[bins]
-    apart = (int(n) for n in counts[bins + 1 :])
-    return Bins(counts[:bins], np.linspace(item["low"], item["high"], bins + 1), *apart)
+    return Bins(counts[:bins], np.linspace(item["low"], item["high"], bins + 1))
 
 
 def _count(values: Mapping[str, Any], item: Mapping[str, Any], shard: Path) -> Bins:
