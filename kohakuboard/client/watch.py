@@ -58,8 +58,9 @@ class Watching:
 
         Call it between `backward()` and `zero_grad()`. Parameters without a gradient, and those whose gradient is
         sparse, are left out. Values on a GPU are counted there, in one pass, and training does not wait for it; the
-        background writer counts those in the host's memory. One that lies within the rounding of its type of an edge
-        may be counted in the bin beside it. Raises BoardClosedError, and nothing else.
+        background writer counts those in the host's memory. Of a tensor of more than 16 384 values, or one on a GPU,
+        a value within the rounding of its type of an edge may be counted in the bin beside it. Raises
+        BoardClosedError, and nothing else.
 
         Args:
             model: Anything with `named_parameters()`, also compiled or wrapped for distributed training.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,7 @@ from kohakuboard.journal.stage import INLINE_BYTES, PIECE_BYTES, Stage
 )
 def test_pieces_of_any_size_are_staged_in_their_order(tmp_path: Path, sizes: list[int]) -> None:
     draw = np.random.default_rng(0)
-    parts = [draw.integers(0, 256, size, dtype=np.uint8) for size in sizes]
+    parts = [draw.bytes(size) for size in sizes]
     found = Stage(tmp_path).pieces(sum(sizes), [parts])
     assert Path(tmp_path, found["staged"]).read_bytes() == b"".join(parts)
 
@@ -32,8 +32,10 @@ def test_a_piece_is_written_before_the_next_is_asked_for(tmp_path: Path) -> None
     """Whoever makes pieces may use one buffer for all of them."""
     buffer = np.empty(INLINE_BYTES, dtype=np.uint8)
 
-    def pieces(n: int) -> itertools.chain[tuple[np.ndarray[tuple[int], np.dtype[np.uint8]]]]:
-        return itertools.chain.from_iterable([(buffer,)] for i in range(n) if not buffer.fill(i))
+    def pieces(n: int) -> Iterator[tuple[memoryview]]:
+        for i in range(n):
+            buffer.fill(i)
+            yield (buffer.data,)
 
     stage = Stage(tmp_path)
     staged = stage.pieces(3 * INLINE_BYTES, pieces(3))["staged"]
