@@ -63,7 +63,7 @@ class Histograms(Rich):
     def _take_small(self, tensors: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         """Take small ordinary tensors, all of a type as one array; yield the others."""
         small: dict[Any, list[tuple[str, int, Any]]] = {}
-        torch = sys.modules.get("torch")
+        torch: Any = sys.modules.get("torch")
         plain = () if torch is None else (torch.Tensor, torch.nn.Parameter)
         for name, tensor in tensors:
             if type(tensor) in plain and tensor.is_cpu and (n := tensor.numel()) <= TINY:

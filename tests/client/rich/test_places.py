@@ -16,7 +16,7 @@ from kohakuboard.writer.rich.histogram import histogram_of
 
 def counted(arrays: list[Any], bins: int) -> list[Bins]:
     """Return what the writer makes of the places of arrays."""
-    placed = [found for array in arrays if (found := placing(array, array.dtype.str)) is not None]
+    placed = [one for array in arrays if (one := placing(array, array.dtype.str)) is not None]
     assert len(placed) == len(arrays)
     data = b"".join(bytes(piece) for (piece,) in places(placed, bins))
     dtype = place_dtype(bins)
