@@ -13,6 +13,7 @@ import random
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -57,6 +58,8 @@ def accuracy(outcome: EvalPrediction) -> dict[str, float]:
 def main() -> None:
     """Train, evaluate and predict, as the command line says."""
     (arguments,) = HfArgumentParser(TrainingArguments).parse_args_into_dataclasses()  # type: ignore[arg-type]
+    # For a model this small, threads wait for each other longer than they work, and the more so on a busy machine.
+    torch.set_num_threads(1)
     set_seed(arguments.seed)
     random.seed(arguments.seed)
     model = BertForSequenceClassification(

@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers.models import WordLevel
@@ -63,6 +64,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.dir is not None:
         os.environ["KOHAKUBOARD_DIR"] = str(options.dir)
+    # For a model this small, threads wait for each other longer than they work, and the more so on a busy machine.
+    torch.set_num_threads(1)
     arguments = GRPOConfig(
         output_dir=options.out,
         report_to="kohakuboard",
