@@ -70,11 +70,11 @@ class Listing:
         with _no_collection():
             for path in self._to_look_at(glance=glance):
                 self._look(path)
-        if self._places is None:
-            by_order = sorted(self._entries.items(), key=lambda one: one[1].order, reverse=True)
-            self._places = {path: place for place, (path, _) in enumerate(by_order)}
-            self._sorted = [entry for _, entry in by_order]
-            self._given = None
+            if self._places is None:
+                by_order = sorted(self._entries.items(), key=lambda one: one[1].order, reverse=True)
+                self._places = {path: place for place, (path, _) in enumerate(by_order)}
+                self._sorted = [entry for _, entry in by_order]
+                self._given = None
         if self._given is None:
             self._given = tuple(self._sorted)
         return self._given

@@ -115,6 +115,7 @@ def list_runs(table: Table, asked: Asked) -> Listing:
     asked = replace(asked, groups=tuple(dict.fromkeys(groups_by)))
     query, places, error = _found(table, asked)
     keys = _columns(table, asked)
+    table.read(key for key in keys if not _is_drawn(key))
     groups = (
         group([table.column(key).take(places) for key in asked.groups], len(places)) if asked.groups else None
     )
@@ -180,6 +181,7 @@ def _columns(table: Table, asked: Asked) -> list[str]:
 
 def default_columns(table: Table) -> list[str]:
     """Return what every run has, the main metrics, and of the config what varies."""
+    table.read(_tried(table))
     varying = [key for key in _tried(table) if table.column(key).varies][:_MAIN_CONFIG]
     names = table.names["metric"]
     own = [name for name in names if not name.startswith("system/")] or list(names)
@@ -194,10 +196,14 @@ def _tried(table: Table) -> list[str]:
     return [f"config.{name}" for name in table.names["config"]][:_MOST_TRIED]
 
 
+def _is_drawn(key: str) -> bool:
+    return key in _DRAWN or fields.is_curve(key)
+
+
 def _head(table: Table, key: str, asked: Asked) -> Head:
     sorted_by = _known_key(table, asked.sort) == key
     order = ("descending" if asked.descending else "ascending") if sorted_by else ""
-    drawn = key in _DRAWN or fields.is_curve(key)
+    drawn = _is_drawn(key)
     numeric = not drawn and bool(table.column(key).is_number.any())
     width, label = asked.widths.get(key), fields.label(key)
     classes = " ".join(filter(None, ["n" if numeric else "", "sized" if width else ""]))

@@ -58,11 +58,19 @@ class Table:
 
     def column(self, key: str) -> Column:
         """Return a field of all rows."""
-        column = self._columns.get(key)
-        if column is None:
-            read = fields.getter(key)
-            column = self._columns[key] = Column.of([read(row) for row in self.rows])
-        return column
+        if key not in self._columns:
+            self.read([key])
+        return self._columns[key]
+
+    def read(self, keys: Iterable[str]) -> None:
+        """Make the columns of several fields run by run: field by field it takes twice as long, in another order than
+        that in which the runs lie in memory.
+        """
+        fresh = [key for key in dict.fromkeys(keys) if key not in self._columns]
+        readers = [fields.getter(key) for key in fresh]
+        values = zip(*([read(row) for read in readers] for row in self.rows), strict=True)
+        for key, column in zip(fresh, values if self.rows else [()] * len(fresh), strict=True):
+            self._columns[key] = Column.of(column)
 
     @cached_property
     def names(self) -> Mapping[str, Mapping[str, int]]:
