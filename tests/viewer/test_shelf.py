@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kohakuboard import Board
+from kohakuboard.annotations import annotate
 from kohakuboard.errors import RunNotFoundError
 from kohakuboard_viewer.shelf import Shelf
 
@@ -90,3 +91,32 @@ def test_a_run_that_was_deleted_is_gone(root: Path, write_run: Callable[..., Pat
     path.rename(root.parent / "elsewhere")
     with pytest.raises(RunNotFoundError):
         shelf.view("default", path.name)
+
+
+def test_a_run_that_has_ended_is_lent_as_it_was_a_moment_ago_where_that_will_do(
+    root: Path, write_run: Callable[..., Path]
+) -> None:
+    path, shelf = write_run("old", lambda board: board.log(a=1)), Shelf(root)
+    address = path.parent.name, path.name
+
+    def name(fresh_s: float) -> str:
+        with shelf.run(*address, fresh_s) as run:
+            return run.name
+
+    assert name(3600.0) == "old"
+    annotate(path, name="new")
+    assert name(3600.0) == "old"
+    assert name(0.0) == "new"
+    annotate(path, name="newer")
+    shelf.forget()
+    assert name(3600.0) == "newer"
+
+
+def test_a_run_in_progress_is_always_lent_as_it_is(root: Path) -> None:
+    shelf = Shelf(root)
+    with Board("live", base_dir=root, capture_output=False) as board:
+        board.log(a=1)
+        for count in (1, 2):
+            with shelf.run(board.path.parent.name, board.path.name, 3600.0) as run:
+                assert run.metrics["a"].count == count
+            board.log(a=2)
