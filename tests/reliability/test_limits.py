@@ -309,7 +309,7 @@ report(finish_s=time.monotonic() - start)
         )
         assert training.report["finish_s"] < 30
         run = open_run(training.path)
-        assert run.status == "finished"
+        assert run.status == "finished", run.error
         assert_exact(run, training)
         assert dropped(run) > 0
         assert "Read-only file system" in training.warnings[0]
