@@ -15,7 +15,6 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from ...errors import RichValueError
-from ...journal.grouped import GROUPED
 from ...journal.stage import Stage
 from .base import Rich
 from .histogram import Precision, late_item, valid_bins, valid_precision
@@ -115,7 +114,7 @@ class Histograms(Rich):
         place = place_dtype(self._bins)
         size = sum(array.nbytes for array in whole) + sum(n for _, n, *_ in by_bins) * place.itemsize
         return {
-            "type": GROUPED,
+            "type": "histograms",
             "name": name,
             "index": 0,
             "bins": self._bins,
