@@ -12,7 +12,7 @@ from ...journal.dtypes import BITS, numpy_dtype
 from ...journal.stage import Stage
 from ..plain import describe
 
-__all__ = ["Numbers", "is_sparse", "is_tensor", "numbers"]
+__all__ = ["REAL", "Numbers", "is_sparse", "is_tensor", "numbers"]
 
 REAL = "biuf"
 

@@ -18,7 +18,7 @@ from ...errors import RichValueError
 from ...journal.stage import Stage
 from .base import Rich
 from .histogram import Precision, late_item, valid_bins, valid_precision
-from .numbers import Numbers, is_sparse, numbers
+from .numbers import REAL, Numbers, is_sparse, numbers
 from .on_device import count_on_device, is_elsewhere
 from .places import SMALL, Placing, place_dtype, places, placing
 
@@ -51,7 +51,7 @@ class Histograms(Rich):
         self._here: list[_Run] = []
         self._late: dict[str, Callable[[Stage], dict[str, Any]]] = {}
         by_device: dict[Any, dict[str, Any]] = {}
-        for name, tensor in self._take_small(tensors):
+        for name, tensor in self._take_ordinary(tensors):
             self._take(name, tensor, by_device)
         for named in by_device.values():
             counts = count_on_device([*named.values()], self._bins)
@@ -59,17 +59,22 @@ class Histograms(Rich):
                 self._late[name] = partial(late_item, counts, place, precision=self._precision)
         self.n_values = sum(len(run.names) for run in self._here) + len(self._late)
 
-    def _take_small(self, tensors: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-        """Take small ordinary tensors, all of a type as one array; yield the others."""
+    def _take_ordinary(self, tensors: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+        """Take ordinary tensors, small ones all of a type as one array; yield the others."""
         small: dict[Any, list[tuple[str, int, Any]]] = {}
         torch: Any = sys.modules.get("torch")
         plain = () if torch is None else (torch.Tensor, torch.nn.Parameter)
         for name, tensor in tensors:
-            if type(tensor) in plain and tensor.is_cpu and (n := tensor.numel()) <= TINY:
-                if n:
-                    small.setdefault(tensor.dtype, []).append((name, n, tensor))
-            else:
+            if type(tensor) not in plain or not tensor.is_cpu:
                 yield name, tensor
+            elif (n := tensor.numel()) > TINY:
+                found = _numbers(tensor)
+                if found is None:
+                    yield name, tensor
+                else:
+                    self._here.append(_Run((name,), (n,), found))
+            elif n:
+                small.setdefault(tensor.dtype, []).append((name, n, tensor))
         for group in small.values():
             names, sizes, alike = zip(*group, strict=True)
             try:
@@ -124,6 +129,15 @@ class Histograms(Rich):
             "place": place.str,
             **stage.pieces(size, _pieces(whole, large, self._bins)),
         }
+
+
+def _numbers(tensor: Any) -> Numbers | None:
+    """Return the numbers of an ordinary tensor, sooner than `numbers` does; None where that is needed."""
+    try:
+        array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
+    except (TypeError, RuntimeError):  # it is sparse, a view, or of a type that NumPy has not
+        return None
+    return Numbers(array, array.dtype.str) if array.dtype.kind in REAL else None
 
 
 def _pieces(whole: list[Any], large: list[Placing], bins: int) -> Iterator[Sequence[Any]]:
