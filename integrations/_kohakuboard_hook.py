@@ -8,12 +8,11 @@ and prints nothing, leaves `sys.meta_path` when every target has come, and `KOHA
 target is found by whoever finds it anyway; only the loader's `exec_module` is followed by a call, once.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
-TYPE_CHECKING = False  # typing costs more than all the rest
+# Each of `typing` and `__future__` would cost as much as all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -58,7 +57,7 @@ class _Finder:
     def __init__(self, waiting: dict[str, str]) -> None:
         self._waiting = waiting
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return what the other finders return; a loader of a target has its adapter called behind it.
 
         Who asks for a spec need not load it, so the target is waited for until it has run.
@@ -70,10 +69,10 @@ class _Finder:
             self._follow(spec.loader, name)
         return spec
 
-    def _follow(self, loader: Any, name: str) -> None:
+    def _follow(self, loader: "Any", name: str) -> None:
         run = loader.exec_module
 
-        def exec_module(module: Any) -> None:
+        def exec_module(module: "Any") -> None:
             run(module)
             # The loader of a zip archive runs others, too.
             if getattr(module, "__name__", None) == name:
@@ -84,14 +83,14 @@ class _Finder:
         except AttributeError as exc:  # it has no room for another
             failures[name] = repr(exc)
 
-    def _has_run(self, name: str, module: Any) -> None:
+    def _has_run(self, name: str, module: "Any") -> None:
         self._waiting.pop(name, None)
         if not self._waiting and self in sys.meta_path:
             sys.meta_path.remove(self)
         _register(TARGETS[name], module)
 
 
-def _found_by_others(name: str, path: Any, target: Any) -> Any:
+def _found_by_others(name: str, path: "Any", target: "Any") -> "Any":
     for finder in list(sys.meta_path):
         find = getattr(finder, "find_spec", None)
         if find is not None and type(finder).__name__ != _Finder.__name__:
@@ -101,7 +100,7 @@ def _found_by_others(name: str, path: Any, target: Any) -> Any:
     return None
 
 
-def _register(adapter: str, module: Any) -> None:
+def _register(adapter: str, module: "Any") -> None:
     try:
         __import__(adapter)
         sys.modules[adapter].register(module)

@@ -71,7 +71,8 @@ def test_what_the_hook_adds_to_the_start_of_python(tmp_path: Path, figures: Figu
     (packages,) = (tmp_path / "hooked" / "lib").glob("python*/site-packages")
     for file in ("_kohakuboard_hook.py", "kohakuboard_autoload.pth", "kohakuboard_autoload.start"):
         (packages / file).write_bytes((ROOT / "integrations" / file).read_bytes())
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    not_passed_on = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    environment = {key: value for key, value in os.environ.items() if key not in not_passed_on}
 
     def seconds(python: Path) -> float:
         began = time.perf_counter()
