@@ -11,6 +11,7 @@ grows, so whoever copies first the one and then the other has a whole state, and
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -30,6 +31,7 @@ WRITER_TIMEOUT_S: Final = 30.0
 # 16 MiB of log: more than an hour of flushes.
 CHECKPOINT_PAGES: Final = 4096
 PAGE_BYTES: Final = 4096
+LOG_HEADER_BYTES: Final = 32
 # A larger database is taken for whole when it opens: to check it is to read it all.
 CHECKED_BYTES: Final = 64 << 20
 # What belongs to a database file: its write-ahead log, or what undoes a half transaction.
@@ -145,16 +147,26 @@ def connect(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _connect_in_place(path: Path) -> sqlite3.Connection | None:
+    if _has_only_begun(path.with_name(f"{path.name}-wal")) and not os.access(path.parent, os.W_OK):
+        return None  # SQLite would try for ten seconds, and then say "locking protocol"
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=LOCK_TIMEOUT_S)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as exc:
         connection.close()
         # On a full disk shared memory can be neither made nor grown: "disk I/O error".
-        if any(word in str(exc) for word in ("open", "readonly", "disk")):
+        if any(word in str(exc) for word in ("open", "readonly", "disk", "locking protocol")):
             return None
         raise
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _has_only_begun(log: Path) -> bool:
+    """Tell whether a write-ahead log is there, and has no transaction yet."""
+    try:
+        return log.stat().st_size <= LOG_HEADER_BYTES
+    except OSError:
+        return False

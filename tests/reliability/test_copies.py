@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kohakuboard.reader import Run, open_run
+from kohakuboard.storage.database import connect, open_for_writing
 from kohakuboard.writer import recover
 
 from .mounts import mounted, tmpfs
@@ -172,6 +173,29 @@ def test_a_copy_can_be_read_where_nothing_can_be_written_and_recovered_where_it_
         count = check_copy(open_run(sealed), before, picture)
     assert recover(tmp_path / "copy")
     assert check_copy(open_run(tmp_path / "copy"), before, picture) == count
+
+
+@pytest.mark.parametrize("log_bytes", [0, 32, None])
+def test_a_log_that_was_only_begun_is_no_hindrance_where_nothing_can_be_written(
+    tmp_path: Path, log_bytes: int | None
+) -> None:
+    """Beside a log of nothing but a header SQLite said "locking protocol", and the run was unreadable."""
+    live, taken = tmp_path / "live", tmp_path / "taken"
+    live.mkdir()
+    taken.mkdir()
+    with closing(open_for_writing(live / "run.db", log=True)) as database:
+        database.execute("CREATE TABLE numbers (number)")
+        database.commit()
+        for file in live.iterdir():
+            shutil.copy(file, taken)
+    if log_bytes is not None:
+        os.truncate(taken / "run.db-wal", log_bytes)
+    with (
+        mounted(tmp_path / "sealed", "mount", "--bind", "-o", "ro", taken) as sealed,
+        connect(sealed / "run.db") as database,
+    ):
+        tables = database.execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == ([("numbers",)] if log_bytes is None else [])
 
 
 def test_a_second_rsync_moves_what_is_new(tmp_path: Path) -> None:
