@@ -4,7 +4,7 @@
      "values": [[name, dtype, n], …]              arrays as they are
      "places": [[name, n, lowest, highest], …]    arrays by the bins of their values, see client/rich/places.py
      "place": dtype                               of such a bin's number
-     "data" | "staged"}                           the bytes of all, one behind the other, in that order
+     "data" | "staged", "staged_bytes"}           the bytes of all, one behind the other, in that order
 
 Whoever reads the record finds a "histogram" for each, as if it had been logged alone.
 """
@@ -48,7 +48,7 @@ class _Bytes:
 
     def __init__(self, item: Mapping[str, Any]) -> None:
         self._data = item.get("data")
-        self._staged = None if self._data is not None else item["staged"]
+        self._staged = {name: item[name] for name in ("staged", "staged_bytes")} if self._data is None else {}
         self._begin = 0
 
     def next(self, dtype: str, n: int) -> dict[str, Any]:
@@ -57,4 +57,4 @@ class _Bytes:
         array = {"dtype": dtype, "shape": [n]}
         if self._data is not None:
             return {**array, "data": self._data[begin:end]}
-        return {**array, "staged": self._staged, "offset": begin}
+        return {**array, **self._staged, "offset": begin}

@@ -108,6 +108,7 @@ class Stage:
             self._take(size)
             with open(path, "wb", buffering) as file:
                 write(file)
+                n_bytes = file.seek(0, os.SEEK_END)
         except BaseException as exc:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -116,7 +117,7 @@ class Stage:
                 raise StagingError(*exc.args) from exc
             raise
         self.refused = False
-        return {"staged": path.name}
+        return {"staged": path.name, "staged_bytes": n_bytes}
 
     def _allocate(self, file: IO[bytes], size: int) -> None:
         """Have the file system find the blocks at once, where it can: writing is then as quick as copying in memory."""

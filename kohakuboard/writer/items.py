@@ -21,7 +21,10 @@ HISTOGRAM: Final = "histogram"
 
 
 class ItemStore:
-    """Store the rich values of a run. A problem is told once for a name: the next steps' values are like the first."""
+    """Store the rich values of a run. A problem is told once for a name: the next steps' values are like the first.
+
+    But of what was lost, each value is named.
+    """
 
     def __init__(self, run: Path, database: Path, histograms: Path) -> None:
         self._media = MediaStore(run, media_database(database))
@@ -45,7 +48,7 @@ class ItemStore:
                 try:
                     rows[id(item)] = encode(item.body, source.directory, self._media)
                 except UnreadableItemError as exc:
-                    unreadable += self._once(item, _complaint(item, exc))
+                    unreadable += self._complaint(item, exc)
         self._media.flush()
         for source in ready:
             for item in source.pending.items:
@@ -61,7 +64,7 @@ class ItemStore:
             try:
                 counted = histogram_of(item.body, source.directory)
             except UnreadableItemError as exc:
-                unreadable += self._once(item, _complaint(item, exc))
+                unreadable += self._complaint(item, exc)
                 continue
             gathered.setdefault((item.body["name"], source.number), []).append((item, counted))
         if not gathered:
@@ -83,7 +86,7 @@ class ItemStore:
                 with catalogue.transaction():  # of its own: nothing stays of a table that ends in the middle
                     row.write(catalogue.database, source.place(item))
             except UnreadableItemError as exc:
-                unreadable.append(_complaint(item, exc))
+                unreadable += self._complaint(item, exc)
 
     def maintain(self, *, final: bool) -> None:
         """Merge small fragments and clean old versions, when it is time."""
@@ -95,6 +98,10 @@ class ItemStore:
         if self._histograms is not None:
             self._histograms.close()
         self._media.close()
+
+    def _complaint(self, item: RichItem, error: UnreadableItemError) -> list[str]:
+        text = f"{item.body['type']} {item.body['name']!r} of step {item.step} could not be stored: {error}"
+        return [text] if error.is_lost else self._once(item, text)
 
     def _once(self, item: RichItem, text: str) -> list[str]:
         """Return a problem of a value, unless there was one of its name."""
@@ -110,10 +117,6 @@ def _histograms(ready: Sequence[Source]) -> Iterator[tuple[Source, RichItem]]:
         for item in source.pending.items:
             if item.body["type"] == HISTOGRAM:
                 yield source, item
-
-
-def _complaint(item: RichItem, error: Exception) -> str:
-    return f"{item.body['type']} {item.body['name']!r} of step {item.step} could not be stored: {error}"
 
 
 def _histogram_column(name: str, number: int, found: list[tuple[RichItem, Counted]]) -> HistogramColumn:

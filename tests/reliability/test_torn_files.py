@@ -282,7 +282,7 @@ def test_a_record_names_no_file_but_a_staged_one_of_its_shard(run: Path, staged:
         "index": 0,
         "type": "media",
         "caption": None,
-        "file": {"staged": staged},
+        "file": {"staged": staged, "staged_bytes": 1},
         "file_name": "x",
     }
     shard.record(RICH, 0, msgspec.msgpack.encode({"scalars": {"c": 1.0}, "items": [item]}))
@@ -295,16 +295,31 @@ def test_a_record_names_no_file_but_a_staged_one_of_its_shard(run: Path, staged:
     assert steps(after, "a") == list(range(400))
 
 
-def test_a_staged_file_that_was_cut_short_is_named(run: Path) -> None:
+def test_every_value_whose_staged_file_was_cut_short_or_is_gone_is_named(run: Path) -> None:
+    """The first of a name was, as with values that cannot be read; after a power cut the others were gone silently."""
     shard = Shard(run / "journal", rank=1, host=os.uname().nodename)
-    values = {"dtype": "<f8", "shape": [100_000], **shard.stage.data(bytes(800_000))}
-    item = {"name": "h", "index": 0, "type": "histogram", "bins": 8, "range": None, "values": values}
-    shard.record(RICH, 0, msgspec.msgpack.encode({"scalars": {}, "items": [item]}))
+    for step in range(4):
+        values = {"dtype": "|u1", "shape": [300, 300, 3], **shard.stage.data(bytes(270_000))}
+        histogram = {"name": "h", "index": 0, "type": "histogram", "bins": 8, "range": None, "values": values}
+        words = shard.stage.data(b"a" * 70_000)
+        text = {"name": "t", "index": 1, "type": "text", "format": "plain", "text": words}
+        shard.record(RICH, step, msgspec.msgpack.encode({"scalars": {}, "items": [histogram, text]}))
+        for item, left in ((values, (None, 0, 1001, 270_000)), (words, (69_999, 70_000, None, 0))):
+            if (size := left[step]) is None:
+                Path(shard.directory, item["staged"]).unlink()
+            else:
+                os.truncate(shard.directory / item["staged"], size)
     shard.close()
-    os.truncate(shard.directory / values["staged"], 1001)
     recover(run)
-    (problem,) = open_run(run).problems
-    assert "'h' of step 0" in problem
+    after = open_run(run)
+    assert after.histograms("h").step.tolist() == [3]
+    assert [entry.step for entry in after.text("t")] == [1]
+    assert sorted(problem.split(" could not be stored: ")[0] for problem in after.problems) == [
+        *(f"histogram 'h' of step {step}" for step in (0, 1, 2)),
+        *(f"text 't' of step {step}" for step in (0, 2, 3)),
+    ]
+    assert sum("bytes are left of its staged file" in problem for problem in after.problems) == 4
+    assert sum("is gone" in problem for problem in after.problems) == 2
 
 
 def anything(draw: random.Random, depth: int = 0) -> Any:

@@ -120,7 +120,12 @@ ONE_ROW = {"data": b"\x91\x91\xa1x"}  # [["x"]]
             "range": None,
             "values": {**ONE_FLOAT, "shape": [9], "data": bytes(8)},
         },
-        {"type": "histogram", "bins": 4, "range": None, "values": {**ONE_FLOAT, "staged": "gone.staged"}},
+        {
+            "type": "histogram",
+            "bins": 4,
+            "range": None,
+            "values": {**ONE_FLOAT, "staged": "gone.staged", "staged_bytes": 8},
+        },
         {"type": "media", "caption": None, "pixels": {"dtype": "|u1", "shape": [5, 5], "data": b"short"}},
         {
             "type": "table",

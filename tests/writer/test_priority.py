@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from tests.reliability.processes import wait_for, writers_of
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sessions have no nice value elsewhere")
 
 
-def niceness_of_session(pid: int | str) -> int:
+def niceness_of_session(pid: int | str) -> str:
+    """Return the nice value of a process's session; nothing for the one that the system began with, which has none."""
     try:
-        return int(Path(f"/proc/{pid}/autogroup").read_text().split()[-1])
+        return "".join(Path(f"/proc/{pid}/autogroup").read_text().split()[-1:])
     except OSError:
         pytest.skip("this kernel gives sessions no share of their own")
 
@@ -28,39 +30,46 @@ def test_a_writer_leaves_the_processor_to_training() -> None:
         board.log(a=1.0)
         wait_for(lambda: len(writers_of(board.path)) == 1)
         (writer,) = writers_of(board.path)
-        wait_for(lambda: niceness_of_session(writer) == NICENESS)
+        wait_for(lambda: niceness_of_session(writer) == str(NICENESS))
         assert os.getpriority(os.PRIO_PROCESS, writer) == os.getpriority(os.PRIO_PROCESS, 0) + NICENESS
     assert niceness_of_session("self") == ours
 
 
 PROGRAM = """
-import os, time
+import json, os, time
 from pathlib import Path
 from kohakuboard.writer.priority import keep_up, step_back
 def niceness():
-    return int(Path("/proc/self/autogroup").read_text().split()[-1])
-print(niceness())
+    session = Path("/proc/self/autogroup").read_text().split()[-1:]
+    return ["".join(session), os.getpriority(os.PRIO_PROCESS, 0)]
+found = [niceness()]
 step_back()
-print(niceness(), os.getpriority(os.PRIO_PROCESS, 0))
+found.append(niceness())
 time.sleep(0.2)  # the kernel lets who has no privileges change it ten times a second
 keep_up()
-print(niceness())
+found.append(niceness())
+print(json.dumps(found))
 """
 
 
-def niceness_told(*, in_own_session: bool) -> list[list[int]]:
+def niceness_told(*, in_own_session: bool) -> list[list[str | int]]:
+    """Return the nice values of the session and the process: at first, stepped back, and keeping up again."""
     niceness_of_session("self")  # which skips the test where there is none
     command = [sys.executable, "-c", PROGRAM]
-    printed = subprocess.check_output(command, text=True, start_new_session=in_own_session)
-    return [[int(word) for word in line.split()] for line in printed.splitlines()]
+    told: list[list[str | int]] = json.loads(
+        subprocess.check_output(command, start_new_session=in_own_session)
+    )
+    return told
 
 
 def test_it_takes_its_share_again_when_training_waits_for_it() -> None:
     ours = os.getpriority(os.PRIO_PROCESS, 0)
-    assert niceness_told(in_own_session=True) == [[0], [NICENESS, ours + NICENESS], [0]]
+    nice = ours + NICENESS
+    assert niceness_told(in_own_session=True) == [["0", ours], [str(NICENESS), nice], ["0", nice]]
 
 
 def test_only_a_session_of_its_own_is_changed() -> None:
     """A writer that is started by hand is in the session of the shell, with all that the shell runs."""
     ours, session = os.getpriority(os.PRIO_PROCESS, 0), niceness_of_session("self")
-    assert niceness_told(in_own_session=False) == [[session], [session, ours + NICENESS], [session]]
+    nice = ours + NICENESS
+    assert niceness_told(in_own_session=False) == [[session, ours], [session, nice], [session, nice]]

@@ -35,7 +35,15 @@ class Row(Protocol):
 
 
 class UnreadableItemError(Exception):
-    """Say why a rich value that was logged cannot be stored."""
+    """Say why a rich value that was logged cannot be stored; `is_lost` when its bytes are no longer there."""
+
+    def __init__(self, text: str, *, is_lost: bool = False) -> None:
+        super().__init__(text)
+        self.is_lost = is_lost
+
+
+class LostBytesError(ValueError):
+    """Say that a staged file is not what it was when the record that names it was written."""
 
 
 @contextmanager
@@ -47,7 +55,8 @@ def readable() -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        raise UnreadableItemError(str(exc) or type(exc).__name__) from exc
+        is_lost = isinstance(exc, LostBytesError)
+        raise UnreadableItemError(str(exc) or type(exc).__name__, is_lost=is_lost) from exc
 
 
 def array_of(item: Mapping[str, Any], shard: Path) -> Any:
@@ -78,11 +87,18 @@ def values_in(item: Mapping[str, Any], shard: Path) -> Any:
 
 
 def staged_path(item: Mapping[str, Any], shard: Path) -> Path:
-    """Return where bytes are staged."""
+    """Return where bytes are staged. Raises LostBytesError where they are there no more, or not all of them."""
     name = str(item["staged"])
     if os.path.basename(name) != name or not name.endswith(STAGED_SUFFIX):
         raise ValueError(f"{name!r} is no staged file")
-    return Path(shard, name)
+    path = Path(shard, name)
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        raise LostBytesError(f"its staged file {name} is gone") from None
+    if found < item["staged_bytes"]:
+        raise LostBytesError(f"{found} of {item['staged_bytes']} bytes are left of its staged file {name}")
+    return path
 
 
 def bytes_of(item: Mapping[str, Any], shard: Path) -> bytes:

@@ -13,7 +13,7 @@ import numpy as np
 
 from ...storage.media import MediaStore
 from ...storage.rich.tables import KINDS, NAN, TableRow
-from .base import UnreadableItemError, bytes_of, readable
+from .base import UnreadableItemError, bytes_of, readable, staged_path
 
 __all__ = ["encode_table"]
 
@@ -45,8 +45,8 @@ def encode_table(item: Mapping[str, Any], shard: Path, media: MediaStore) -> Tab
         raise ValueError(f"{item['n_rows']} rows of {len(columns)} columns are no table")
     pictures = [_media_text(picture, shard, media) for picture in item["media"]]
     for batch in item["batches"]:
-        if "staged" in batch and not Path(shard, str(batch["staged"])).is_file():
-            raise ValueError(f"{batch['staged']} is missing")
+        if "staged" in batch:
+            staged_path(batch, shard)  # raises where it is not whole
     return TableRow(columns, kinds, item["n_rows"], lambda: _batches(item, shard, pictures))
 
 
