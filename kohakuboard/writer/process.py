@@ -42,8 +42,8 @@ POLL_S: Final = 0.5
 RENEWAL_S: Final = 1.0
 # How long a writer whose trainer has ended waits for another's lock.
 HANDOVER_S: Final = 10.0
-# How long a process that was killed may still keep its lock.
-DYING_S: Final = 2.0
+# How long a process that was killed may still keep its lock: a thread that waits for the disk dies after its answer.
+DYING_S: Final = 10.0
 # The kernel closes a dying process's pipes a moment before the process is gone.
 DEATH_GRACE_S: Final = 5.0
 MOST_OPEN_FILES: Final = 4096
@@ -234,8 +234,9 @@ def recover_run(run: Path) -> bool:
     lock = _writer_lock(run)
     if identities and not any(may_drain(run, one) for one in identities):
         raise RunBusyError(run)
-    # A process that was killed keeps its locks until the last of its threads is gone.
-    alive = any(is_alive(one.host, one.pid, one.process_start) for one in identities)
+    # A process that was killed keeps its locks until the last of its threads is gone, and seems to live until then:
+    # so a machine's shard, which is a writer's, says nothing.
+    alive = any(is_alive(one.host, one.pid, one.process_start) for one in identities if one.rank >= 0)
     deadline = time.monotonic() + (0.0 if alive else DYING_S)
     while not lock.acquire():
         if time.monotonic() >= deadline:

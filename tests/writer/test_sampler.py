@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,6 +18,10 @@ import pytest
 
 from kohakuboard import Board
 from kohakuboard.journal.directory import shard_directories
+from kohakuboard.journal.format import machine_rank
+from kohakuboard.journal.lock import FileLock
+from kohakuboard.journal.process import host_name
+from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, open_run
 from kohakuboard.writer import recover
 from kohakuboard.writer.sampler import Sampler
@@ -127,6 +132,18 @@ def test_samples_survive_the_trainer_and_the_writer(tmp_path: Path) -> None:
     assert (run.status, run.problems, len(run.series("a").value)) == ("crashed", [], 1)
     assert n_samples(run) == len(run.series(CPU).value) >= seen
     assert not (Path(path) / "journal").exists()
+
+
+def test_a_writer_that_dies_is_waited_for(tmp_path: Path) -> None:
+    """Its own shard said that it lived, as it does until the system has freed its memory and its locks."""
+    with Board(base_dir=tmp_path, capture_output=False) as board:
+        board.log(a=1)
+    samples = Shard(board.path / "journal", host=host_name(), rank=machine_rank(host_name()))
+    holder = FileLock(board.path / f".writer-{host_name()}.lock")
+    assert holder.acquire()
+    threading.Timer(0.3, holder.release).start()
+    assert recover(board.path)
+    samples.close()
 
 
 def test_samples_end_with_a_trainer_that_is_killed(tmp_path: Path) -> None:
