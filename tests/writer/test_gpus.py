@@ -5,7 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from kohakuboard.writer.gpus import Gpus
+import pytest
+
+from kohakuboard import Board
+from kohakuboard.reader import open_run
+from kohakuboard.writer.gpus import Gpus, gpu_names
+from tests.reliability.processes import wait_for
 
 
 class NotSupportedError(Exception):
@@ -85,3 +90,18 @@ def test_a_gpu_that_is_lost_costs_the_others_nothing() -> None:
 def test_without_a_driver_there_are_none() -> None:
     assert Gpus(None).sample() == {}
     assert Gpus(None).names() == []
+
+
+@pytest.mark.skipif(not gpu_names(), reason="there is no NVIDIA driver here")
+def test_a_real_gpu_is_sampled_beside_training_and_named() -> None:
+    with Board(capture_output=False, system_metrics_every_s=0.1) as board:
+        run = open_run(board.path)
+        board.log(a=1)
+        wait_for(lambda: (run.refresh(), "system/gpu/0/memory_mib" in run.system_metrics())[1])
+    run = open_run(board.path)
+    memory = run.series("system/gpu/0/memory")
+    assert ((memory.value >= 0) & (memory.value <= 100)).all()
+    assert {
+        f"system/gpu/0/{name}" for name in ("utilization", "power_w", "temperature_c", "clock_mhz")
+    } <= set(run.system_metrics())
+    assert run.environment["gpus"] == gpu_names()

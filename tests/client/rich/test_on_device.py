@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kohakuboard import Board, Histogram, KernelDensity, Media, Tensor
 from kohakuboard.client.rich import on_device
 from kohakuboard.client.rich.on_device import count_on_device, is_elsewhere
 from kohakuboard.journal.bins import count_bins
+from kohakuboard.reader import open_run
 
 torch = pytest.importorskip("torch")
 
@@ -52,3 +54,57 @@ def test_the_host_is_not_elsewhere() -> None:
     assert not is_elsewhere(torch.ones(3))
     assert not is_elsewhere(torch.ones(3, device="meta"))
     assert not is_elsewhere(np.ones(3))
+
+
+on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+
+
+@on_cuda
+def test_a_gpu_counts_as_the_host_does_and_nobody_waits_for_it() -> None:
+    """But for values within the rounding of an edge, which may go to the bin beside it."""
+    tensors = [tensor.detach().cuda() for tensor in given()]
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        counts = count_on_device(tensors, 64)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    for tensor, found in zip(given(), counts.wait(), strict=True):
+        alone = count_bins(tensor.detach().double().reshape(-1).numpy(), 64, None)
+        assert np.abs(found.counts - alone.counts).sum() <= 4
+        assert found.counts.sum() == alone.counts.sum()
+        np.testing.assert_allclose(found.edges, alone.edges, rtol=1e-12)
+        assert found[2:] == alone[2:]
+
+
+@on_cuda
+def test_all_that_lies_on_a_gpu_is_logged_in_one_call() -> None:
+    torch.manual_seed(0)
+    values, picture = torch.randn(1000, device="cuda"), torch.rand(3, 8, 6, device="cuda")
+    model = torch.nn.Sequential(torch.nn.Linear(30, 20), torch.nn.Linear(20, 1)).cuda()
+    model(torch.ones(4, 30, device="cuda")).sum().backward()
+    with Board(capture_output=False) as board:
+        board.log(
+            loss=values[0],
+            counted=Histogram(values).compute_bins(),
+            handed_over=Histogram(values),
+            tensor=Tensor(values.bfloat16()),
+            density=KernelDensity(values),
+            picture=Media(picture),
+        )
+        board.log_gradients(model)
+    run = open_run(board.path)
+    host = values.cpu()
+    expected = np.histogram(host.double().numpy(), 64)[0]
+    assert run.series("loss").value.tolist() == [host[0].item()]
+    for name in ("counted", "handed_over"):
+        assert np.abs(run.histograms(name).counts[0] - expected).sum() <= 4, name
+    (tensor,) = run.tensors("tensor")
+    assert tuple(tensor.shape) == (1000,)
+    assert len(run.densities("density")) == 1
+    (entry,) = run.media("picture")
+    assert (entry.width, entry.height) == (6, 8)
+    grad = model[0].weight.grad.double().cpu().numpy()
+    (name,) = [name for name in run.histogram_names() if "grad" in name and name.endswith("0.weight")]
+    assert np.abs(run.histograms(name).counts[0] - np.histogram(grad, 64)[0]).sum() <= 4
+    assert run.problems == []
