@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kohakuboard.journal.stage import INLINE_BYTES, PIECE_BYTES, Stage
+from kohakuboard.journal.filesystem import file_system
+from kohakuboard.journal.stage import INLINE_BYTES, PIECE_BYTES, Stage, reserve_blocks
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,29 @@ def test_floats_are_written_as_they_lie(tmp_path: Path) -> None:
     arrays = [np.arange(20_000.0), np.arange(9, dtype=np.float16)]
     found = Stage(tmp_path).pieces(sum(array.nbytes for array in arrays), [arrays])
     assert Path(tmp_path, found["staged"]).read_bytes() == b"".join(array.tobytes() for array in arrays)
+
+
+def test_a_file_with_its_blocks_is_empty_until_it_is_written(tmp_path: Path) -> None:
+    """With its size, as posix_fallocate gives it, it was whole after a power cut, and full of zeros."""
+    if file_system(tmp_path) not in ("ext4", "xfs"):
+        pytest.skip("blocks are reserved on ext4 and XFS alone")
+    looked_at: list[tuple[int, int]] = []
+
+    def pieces() -> Iterator[list[bytes]]:
+        (file,) = tmp_path.iterdir()
+        for _ in range(2):
+            found = file.stat()
+            looked_at.append((found.st_size, found.st_blocks * 512))
+            yield [bytes(PIECE_BYTES)]
+
+    Stage(tmp_path).pieces(2 * PIECE_BYTES, pieces())
+    assert [size for size, _ in looked_at] == [0, PIECE_BYTES]
+    assert all(reserved >= 2 * PIECE_BYTES for _, reserved in looked_at)
+
+
+def test_blocks_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    if file_system(tmp_path) not in ("ext4", "xfs"):
+        pytest.skip("blocks are reserved on ext4 and XFS alone")
+    with open(tmp_path / "file", "wb") as file, pytest.raises(OSError, match=r"too large|No space"):
+        reserve_blocks(file.fileno(), 1 << 50)
+    assert (tmp_path / "file").stat().st_blocks == 0

@@ -6,6 +6,7 @@ What was synced before that moment is there after the next mount, and nothing el
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import random
 import signal
@@ -16,12 +17,16 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kohakuboard.errors import NotARunError
 from kohakuboard.reader import Run, open_run
+from kohakuboard.reader.rich.histogram import HistogramSeries
+from kohakuboard.reader.rich.media import MediaEntry
 from kohakuboard.writer import recover
 
 from .mounts import ext4
@@ -38,7 +43,7 @@ SLACK_S = 2.0
 TRAINER = """
 import os, sys, time
 import numpy as np
-from kohakuboard import Board, Histogram, Media
+from kohakuboard import Board, Histogram, Media, Tensor
 
 root, mode, sync_every_s = sys.argv[1:]
 board = Board("cut", base_dir=root, run_id="run", capture_output=False, sync_every_s=float(sync_every_s))
@@ -50,7 +55,7 @@ def log(told=True):
     if step % 100 == 50 and mode != "burst":
         values["weights"] = Histogram(np.full(20_000, float(step)))
         values["picture"] = Media(np.full((16, 16, 3), step % 256, dtype=np.uint8))
-        values["large"] = Media(np.random.default_rng(step).integers(0, 256, (400, 400, 3), dtype=np.uint8))
+        values["large"] = Tensor(np.full(140_000, float(step)))
     board.log(values, step=step)
     if told:
         os.write(1, b"%d %.6f\\n" % (step, time.monotonic()))
@@ -146,26 +151,49 @@ def check_what_is_there(run: Run) -> int:
     return len(acc.step)
 
 
-def check_rich(run: Run, count: int) -> None:
-    """Rich values of the calls that are there are there, or named as lost."""
+def check_rich(run: Run, count: int) -> set[int]:
+    """Rich values of the calls that are there are there, as they were, or named as lost; return the steps of those."""
     complained = " ".join(run.problems)
+    weights = run.histograms("weights") if "weights" in run.histogram_names() else None
+    found = {
+        "picture": [(entry.step, colour_of(entry)) for entry in run.media("picture")],
+        "large": [(entry.step, set(entry.read().tolist())) for entry in run.tensors("large")],
+        "weights": []
+        if weights is None
+        else [(int(step), middle_of(weights, row)) for row, step in enumerate(weights.step)],
+    }
+    lost: set[int] = set()
     for step in range(50, count, 100):
-        for name, steps in (
-            ("picture", [entry.step for entry in run.media("picture") if entry.read()]),
-            ("large", [entry.step for entry in run.media("large") if entry.read()]),
-            (
-                "weights",
-                run.histograms("weights").step.tolist() if "weights" in run.histogram_names() else [],
-            ),
+        for name, expected in (
+            ("picture", (step % 256,) * 3),
+            ("large", {float(step)}),
+            ("weights", float(step)),
         ):
-            assert steps.count(step) == 1 or f"'{name}' of step {step} " in complained
+            there = [value for at, value in found[name] if at == step]
+            assert there == [expected] or (not there and f"'{name}' of step {step} " in complained), name
+            lost |= set() if there else {step}
+    return lost
+
+
+def colour_of(entry: MediaEntry) -> Any:
+    """Return the colour of a picture of one colour."""
+    with Image.open(io.BytesIO(entry.read())) as image:
+        ((n_pixels, colour),) = image.getcolors()
+    assert n_pixels == 256
+    return colour
+
+
+def middle_of(histograms: HistogramSeries, row: int) -> float:
+    """Return the value that all values of a histogram have."""
+    assert histograms.counts[row].sum() == histograms.counts[row].max() == 20_000
+    return float(histograms.edges[row].mean())
 
 
 def go_through_a_cut(
     tmp_path: Path, seed: int, mode: str, sync_every_s: float, within_s: float
 ) -> tuple[float, str]:
     """Log, cut, mount again, read, recover, continue; return the seconds lost, and a word on what was there."""
-    draw = random.Random(seed)
+    draw, bound_s = random.Random(seed), sync_every_s + POLL_S + SLACK_S
     image = tmp_path / f"disk-{seed}"
     with ext4(tmp_path / "disk", image, DISK_BYTES) as disk:
         victim = Victim(disk, mode, sync_every_s)
@@ -180,11 +208,11 @@ def go_through_a_cut(
             run = open_run(path)
         except NotARunError:
             lost = lost_seconds(None, told)
-            assert lost <= sync_every_s + POLL_S + SLACK_S
+            assert lost <= bound_s
             return lost, "nothing"
         count, lost = check_what_is_there(run), lost_seconds(run, told)
         assert run.status in ("crashed", "finished")
-        assert lost <= sync_every_s + POLL_S + SLACK_S
+        assert lost <= bound_s
         assert not told.finished or (run.status == "finished" and lost == 0)
 
         recover(path)
@@ -193,7 +221,8 @@ def go_through_a_cut(
         # The removal of the empty directory itself may not have reached the disk.
         assert list(path.glob("journal/*")) == []
         if mode != "burst":
-            check_rich(run, count)
+            for step in check_rich(run, count):
+                assert told.cut - told.steps[step] <= bound_s
         subprocess.run([sys.executable, "-c", CONTINUE, disk / "runs"], check=True, capture_output=True)
         run = open_run(path)
         assert run.status == "finished"
