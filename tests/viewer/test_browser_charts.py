@@ -282,6 +282,44 @@ def test_the_band_around_many_curves_shows_a_spike_of_one_of_them(
         page.goto("about:blank")
 
 
+# Returns the colour of a pixel.
+COLOUR_AT = """(chart, [step, value]) => {
+    const plot = chart.uplot
+    const [x, y] = [plot.valToPos(step, "x", true), plot.valToPos(value, "y", true)].map(Math.round)
+    const context = new OffscreenCanvas(1, 1).getContext("2d")
+    context.drawImage(plot.ctx.canvas, -x, -y)
+    return context.getImageData(0, 0, 1, 1).data.join()
+}"""
+
+
+def test_of_many_curves_the_one_that_is_pointed_at_has_its_own_band(
+    open_page: Callable[..., Page], root: Path
+) -> None:
+    with Board("crowd", base_dir=root, capture_output=False) as board:
+        for step in range(3000):
+            board.log({f"m/{i}": 2.0 * i + 0.8 * (-1) ** step for i in range(20)}, step=step)
+    with served(root) as address:
+        page = open_page(at=f"{address}/run/{board.path.parent.name}/{board.path.name}/charts")
+        drawn = chart(page, "m/0")
+        source = "/series?" + "&".join(f"metric=m/{i}" for i in range(20))
+        run = f"{board.path.parent.name}/{board.path.name}"
+        drawn.evaluate("(chart, source) => { chart.dataset.src = source }", f"{source}&run={run}")
+        expect(drawn.locator(".legend li")).to_have_count(20)
+
+        def colours() -> list[str]:
+            return [drawn.evaluate(COLOUR_AT, [1500, 2 * i + 0.5]) for i in (7, 12)]
+
+        before = colours()
+        assert before[0] == before[1]
+        drawn.locator(".legend li").nth(7).hover()
+        pointed = colours()
+        assert pointed[0] != before[0]
+        assert pointed[1] == before[1]
+        page.mouse.move(0, 0)
+        assert colours() == before
+        page.goto("about:blank")
+
+
 def record_spike(run: Path, points: int) -> None:
     values = np.random.default_rng(0).normal(size=(points, 1)) * 0.3
     values[SPIKE_AT] = SPIKE_HEIGHT

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 # Whether a chart's line of a run goes through where its value is, in its colour.
 COLOURED = """(chart, [i, step, value]) => {
-    const plot = (chart.chart ?? chart).uplot
+    const plot = chart.uplot
     const [x, y] = [plot.valToPos(step, "x", true), plot.valToPos(value, "y", true)].map(Math.round)
     const context = new OffscreenCanvas(7, 7).getContext("2d", { willReadFrequently: true })
     context.drawImage(plot.ctx.canvas, 3 - x, 3 - y)
@@ -162,7 +162,7 @@ def test_a_report_opens_from_a_disk_with_charts_that_zoom(
     output = tmp_path / "report.html"
     assert main(["export-html", *(str(run) for run in runs), "-o", str(output)]) == 0
     page = open_page(output.as_uri(), color_scheme=scheme, offline=True)
-    chart = page.locator(".report-chart[aria-label=loss]")
+    chart = page.locator("kobo-report-chart[aria-label=loss]")
     expect(chart).to_have_attribute("data-state", "ready")
     for number in range(3):
         assert any(chart.evaluate(COLOURED, [number, step, number + 1]) for step in range(1, 19)), number
@@ -174,11 +174,11 @@ def test_a_report_opens_from_a_disk_with_charts_that_zoom(
     page.mouse.up()
     reset = page.get_by_role("button", name="Reset zoom")
     expect(reset).to_be_enabled()
-    lo, hi = chart.evaluate("chart => [chart.chart.uplot.scales.x.min, chart.chart.uplot.scales.x.max]")
+    lo, hi = chart.evaluate("chart => [chart.uplot.scales.x.min, chart.uplot.scales.x.max]")
     assert 3 < lo < 6
     assert 13 < hi < 16
     reset.click()
-    assert chart.evaluate("chart => chart.chart.uplot.scales.x.max") == 19
+    assert chart.evaluate("chart => chart.uplot.scales.x.max") == 19
     expect(page.locator("#summary .best").first).to_be_visible()
 
 

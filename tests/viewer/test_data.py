@@ -246,6 +246,31 @@ def test_earlier_attempts_are_curves_of_their_own(client: TestClient, root: Path
     assert row(columns, "mean", 1)[:10] == [1.0] * 10
 
 
+@pytest.mark.parametrize(
+    ("values", "left_out", "dtype"),
+    [
+        ([0.1, 0.7, 0.25], {"count", "nonfinite"}, np.float32),
+        ([0.1, float("nan"), 0.25], {"count"}, np.float32),
+        ([1e8, 1e8 + 1, 1e8 + 3], {"count", "nonfinite"}, np.float64),
+        ([1e6, 1e6 + 0.1, 1e6 + 0.2], {"count", "nonfinite"}, np.float64),
+        ([float("nan")], {"count"}, np.float64),
+    ],
+)
+def test_what_is_asked_for_in_brief_is_what_can_be_seen(
+    client: TestClient, write_run: WriteRun, values: list[float], left_out: set[str], dtype: type
+) -> None:
+    def log(board: Board) -> None:
+        for value in values:
+            board.log(loss=value)
+
+    url = f"{url_of(write_run('run', log))}/series?metric=loss"
+    whole, brief = (decode(client.get(url + more).content)[0] for more in ("", "&brief=1"))
+    assert set(whole) - set(brief) == left_out
+    assert brief["mean"].dtype == dtype
+    for name, column in brief.items():
+        np.testing.assert_allclose(column, whole[name], rtol=1e-6)
+
+
 def test_what_is_not_finite_is_saved_as_it_was_logged(client: TestClient, write_run: WriteRun) -> None:
     """All of it was nan."""
 

@@ -48,14 +48,17 @@ def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -
     found = {
         name for text in texts for name in re.findall(r'(?:/static/|from "\./|import "\./)([\w.-]+)', text)
     }
-    assert {"run.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
+    modules = [name for text in texts for name in re.findall(r"{{ modules\((.*?)\) }}", text)]
+    found |= {f"{name}.js" for names in modules for name in re.findall(r'"(\w+)"', names)}
+    assert {"chart.js", "tabs.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
+    assert found >= {path.name for path in STATIC.glob("*.js")} - {*PLOTLY, "figure.js", "report.js"}
     for name in found:
         assert client.get(f"/static/{name}").status_code == 200, name
 
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("run.js", "text/javascript"), ("style.css", "text/css"), ("icons.svg", "image/svg+xml")],
+    [("chart.js", "text/javascript"), ("style.css", "text/css"), ("icons.svg", "image/svg+xml")],
 )
 def test_browsers_ask_again_and_fetch_only_what_changed(client: TestClient, name: str, kind: str) -> None:
     answer = client.get(f"/static/{name}")

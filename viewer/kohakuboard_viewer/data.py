@@ -12,6 +12,9 @@ What can be asked of a series is said in wanted.py. All curves of an answer shar
 x_lo and x_hi have length B; low, high, mean, count, nonfinite, and smooth where it was asked for, hold C curves one
 behind the other, C × B. The header has "curves", what there is to say of each, the window, the ends of all curves, and
 "missing": the runs that have not logged what was asked for.
+
+With brief=1 there is less of what has ended: no count, no nonfinite where all is finite, and float32 for values that
+nobody can tell from float64 in a chart or in the words beside it. That is 0.3 MB instead of 0.8 for 100 curves.
 """
 
 from __future__ import annotations
@@ -43,6 +46,10 @@ from .wanted import Wanted, real, wanted_of, whole_between
 __all__ = ["Data"]
 
 _GROUPS_BYTES: Final = 256 * 1024 * 1024
+# float32 has 24 bits. Whole numbers below that are said as they are, and what is this many times higher than the range
+# that is seen, is rounded by less than a tenth of a pixel of 500.
+_SAME_IN_WORDS: Final = 2**24
+_SAME_IN_PIXELS: Final = 1000
 
 
 class Data:
@@ -63,7 +70,10 @@ class Data:
         chart = self._chart(wanted, lines)
         grid, news = chart.news(chart.reduced(wanted.width, wanted.smooth), wanted.width, wanted.drawn)
         header = {**chart.words(), **news, "live": lines.live}
-        body = columns.encode(_columns(grid, lines.axis.unit), header)
+        found = _columns(grid, lines.axis.unit)
+        if wanted.brief and not lines.live and wanted.drawn is None:
+            found = _brief(found)
+        body = columns.encode(found, header)
         return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
 
     def csv(self, request: Request) -> Response:
@@ -132,6 +142,18 @@ def _columns(grid: Grid, unit: float) -> dict[str, npt.NDArray[Any]]:
         "nonfinite": grid.nonfinite.reshape(-1).astype(np.int32),
     }
     return found if grid.smooth is None else {**found, "smooth": grid.smooth.reshape(-1)}
+
+
+def _brief(found: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns as it takes to draw curves that have ended."""
+    left_out = {"count"} if found["nonfinite"].any() else {"count", "nonfinite"}
+    drawn = {name: column for name, column in found.items() if name not in left_out}
+    values = {name: drawn[name] for name in ("low", "high", "mean", "smooth") if name in drawn}
+    low, high = np.fmin.reduce(found["low"], initial=np.inf), np.fmax.reduce(found["high"], initial=-np.inf)
+    largest = max(abs(low), abs(high))
+    if largest < _SAME_IN_WORDS and largest < (high - low) * _SAME_IN_PIXELS:
+        drawn.update((name, column.astype(np.float32)) for name, column in values.items())
+    return drawn
 
 
 def _versioned(request: Request, state: Mapping[str, Any]) -> Response:

@@ -7,6 +7,7 @@ attempts=1          also what earlier attempts logged, each as a curve of its ow
 x=NAME              step, index, relative, wall, or any metric: points go where the same call logged it
 lo=, hi=            the window in the unit of x, times in seconds; by default all
 width=              how many buckets, one for each pixel
+brief=1             only what it takes to draw many curves: half the bytes, see data.py
 smooth=, way=       the weight of the smoothing, 0 for none, and how (see smooth.py)
 project=NAME        instead of run: all runs of a project
 after=, had=, grid= of a window that is drawn already: the x of its last place, how many points lie before that, and
@@ -60,6 +61,7 @@ class Wanted:
     by: str | None = None
     drawn: Known | None = None
     band: Band = "std"
+    brief: bool = False
 
 
 def wanted_of(request: Request) -> Wanted:
@@ -72,6 +74,7 @@ def wanted_of(request: Request) -> Wanted:
         metrics=metrics,
         host=query.get("host"),
         attempts=query.get("attempts", "") not in ("", "0"),
+        brief=query.get("brief", "") not in ("", "0"),
         x=query.get("x") or "step",
         lo=real(query, "lo"),
         hi=real(query, "hi"),

@@ -54,7 +54,7 @@ def test_one_stream_is_shown_alone_and_times_are_left_out(client: TestClient, ru
     printed(run, "trouble", "more trouble", mark=STDERR)
     page = client.get("/run/default/talker/console", params={"stream": "stderr", "times": "0"}).text
     assert shown(page) == ["trouble", "more trouble"]
-    assert '<ol class="console untimed"' in page
+    assert '<div class="console untimed"' in page
     assert shown(client.get("/run/default/talker/console?stream=stderr&q=MORE").text) == ["more trouble"]
     assert len(shown(client.get("/run/default/talker/console?stream=nonsense").text)) == 3
 

@@ -1,5 +1,6 @@
 // Filter as one types. The server filters and renders, here as without script; the URL keeps the words.
 
+import { onKeys } from "./events.js"
 import { refreshPage } from "./patch.js"
 import { setQuery } from "./view.js"
 
@@ -27,11 +28,5 @@ if (form) {
     const asked = new URLSearchParams(location.search).get("q") ?? ""
     if (document.activeElement !== form.elements.q) form.elements.q.value = asked // a link changed it
   })
-  addEventListener("keydown", (event) => {
-    const typing = event.target.closest?.("input, textarea, select, [contenteditable]")
-    if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      event.preventDefault()
-      form.elements.q.focus()
-    }
-  })
+  onKeys({ "/": () => form.elements.q.focus() })
 }

@@ -1,6 +1,8 @@
 // Keys on every page: j and k move over runs, x selects one, c compares what is selected, ? shows all of them. That a
 // run is the current one means that the focus is in it, so that Enter opens it and screen readers tell it.
 
+import { onKeys } from "./events.js"
+
 const dialog = document.getElementById("keys")
 let current = null // the key of the row that had the focus last, which may have been patched since
 
@@ -29,17 +31,26 @@ function select() {
 
 function compare() {
   const form = document.getElementById("runs-list")
-  const row = rows()[place()]
-  if (!form?.querySelector("input[name=run]:checked")) row?.querySelector("input[name=run]")?.click()
-  if (form?.querySelector("input[name=run]:checked")) form.querySelector("[formaction='/compare']").click()
+  const isAnyChecked = () => form?.querySelector("input[name=run]:checked")
+  if (!isAnyChecked()) select()
+  if (isAnyChecked()) form.querySelector("[formaction='/compare']").click()
 }
 
-const actions = { j: () => move(1), k: () => move(-1), x: select, c: compare, "?": () => dialog.showModal() }
+const help = () => dialog.showModal()
+onKeys({ j: () => move(1), k: () => move(-1), x: select, c: compare, "?": help })
+document.getElementById("keys-open").addEventListener("click", help)
 
-addEventListener("keydown", (event) => {
-  const typing = event.target.closest?.("textarea, select, [contenteditable], input:not([type=checkbox], [type=radio])")
-  if (typing || dialog.open || event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return
-  event.preventDefault()
-  actions[event.key]()
+// A menu closes when one goes on elsewhere, or presses Escape.
+const openMenus = () => document.querySelectorAll(":is(.menu, .chart-menu)[open]")
+for (const away of ["click", "focusin"]) {
+  document.addEventListener(away, ({ target }) => {
+    for (const menu of openMenus()) if (!menu.contains(target)) menu.open = false
+  })
+}
+document.addEventListener("keydown", ({ key }) => {
+  if (key !== "Escape") return
+  for (const menu of openMenus()) {
+    menu.open = false
+    menu.querySelector("summary").focus()
+  }
 })
-document.getElementById("keys-open").addEventListener("click", () => dialog.showModal())

@@ -1,6 +1,8 @@
 // Pictures shown large, in a dialog over the page: arrow keys go to others of the same name, up and down to other steps,
 // Esc closes it. The address keeps which one is open.
 
+import { isPlain } from "./events.js"
+import { turn as turnStep } from "./steps.js"
 import { setQuery } from "./view.js"
 
 const dialog = document.getElementById("lightbox")
@@ -59,7 +61,7 @@ function turn(by) {
 }
 
 document.addEventListener("click", (event) => {
-  if (event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
+  if (!isPlain(event)) return
   const link = event.target.closest?.(".frame > a[data-name], .thumbnail")
   if (link) {
     event.preventDefault()
@@ -75,7 +77,7 @@ dialog.addEventListener("keydown", (event) => {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
   const step = { ArrowUp: "prev", ArrowDown: "next" }[event.key]
   if (by) turn(by)
-  if (step) document.querySelector(`.step-link[rel=${step}][href]`)?.click()
+  if (step) turnStep(step)
   if (by || step) event.preventDefault()
 })
 

@@ -1,6 +1,7 @@
-// Links to this page that ask for something else of it, such as another step or order, are followed in place: the page
-// is patched, and stays where it is scrolled to.
+// Links and forms that ask for something else of this page, such as another step or order, are followed in place: the
+// page is patched, and stays where it is scrolled to.
 
+import { isPlain } from "./events.js"
 import { refreshPage } from "./patch.js"
 import { setQuery } from "./view.js"
 
@@ -35,11 +36,27 @@ async function show() {
   dispatchEvent(new Event("kobo-shown"))
 }
 
+function follow(event, query) {
+  event.preventDefault()
+  history.pushState(null, "", query)
+  show()
+}
+
 document.addEventListener("click", (event) => {
   const link = event.target.closest?.("main a[href^='?']")
-  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return
-  event.preventDefault()
-  history.pushState(null, "", link.getAttribute("href"))
-  show()
+  if (link && !event.defaultPrevented && isPlain(event)) follow(event, link.getAttribute("href"))
 })
 addEventListener("popstate", show)
+
+// A form marked data-ask names all that is asked for, but for what is picked out, which script alone knows of. One that
+// is marked "at-once" is followed as it is filled in.
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event
+  if (!("ask" in form.dataset)) return
+  const query = new URLSearchParams([...new FormData(form, submitter)].filter(([, value]) => value))
+  for (const brush of new URLSearchParams(location.search).getAll("brush")) query.append("brush", brush)
+  follow(event, `?${query}`)
+})
+document.addEventListener("input", ({ target: { form } }) => {
+  if (form?.dataset.ask === "at-once" && form.reportValidity()) form.requestSubmit()
+})

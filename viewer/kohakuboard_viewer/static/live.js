@@ -1,6 +1,7 @@
 // Keep a page up to date: ask for its version while the tab is visible (an unchanged one costs a 304), and fetch it
 // again when that is another. Charts hear of it by the event "kobo-version" on the window.
 
+import { ask } from "./fetched.js"
 import { refreshPage } from "./patch.js"
 
 const main = document.getElementById("main")
@@ -15,9 +16,7 @@ async function look() {
   clearTimeout(timer)
   if (document.hidden) return
   try {
-    const response = await fetch(main.dataset.live, { cache: "no-cache", headers: { Accept: "application/json" } })
-    if (!response.ok) throw new Error(`the server answered ${response.status}`)
-    const state = await response.json()
+    const state = await (await ask(main.dataset.live, { cache: "no-cache" })).json()
     if (state.version !== version) {
       if (version !== null) {
         await refreshPage()

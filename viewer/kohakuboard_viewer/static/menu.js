@@ -2,52 +2,42 @@
 
 import { go } from "./links.js"
 
-/** Return the menu of a <kobo-chart>. */
+/** Return the menu of a <kobo-chart>, a copy of the page's template. */
 export function menuOf(chart) {
-  const menu = document.createElement("details")
-  menu.className = "chart-menu"
-  const title = document.createElement("summary")
-  title.textContent = "⋯"
-  title.setAttribute("aria-label", `More of ${chart.querySelector("h3").title}`)
-  const entries = document.createElement("div")
-  const add = (words, act) => {
-    const button = document.createElement("button")
-    button.type = "button"
-    button.textContent = words
-    button.addEventListener("click", () => {
-      menu.open = false
-      act()
-    })
-    entries.append(button)
-  }
-  add("Full screen", () => fullScreen(chart))
-  add("Save as PNG", () => savePicture(chart))
-  add("Save as SVG", () => save(chart.address("svg"), `${nameOf(chart)}.svg`))
-  add("Save as CSV", () => save(chart.address("csv"), `${nameOf(chart)}.csv`))
-  if (document.getElementById("pinned")) for (const [words, pins] of pinning(chart)) add(words, () => go({ pin: pins() }))
-  menu.append(title, entries)
-  menu.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !menu.open) return
+  const menu = document.getElementById("chart-menu").content.firstElementChild.cloneNode(true)
+  menu.querySelector("summary").setAttribute("aria-label", `More of ${chart.querySelector("h3").title}`)
+  menu.addEventListener("click", ({ target: { value } }) => {
+    if (!value) return
     menu.open = false
-    title.focus()
-  })
-  menu.addEventListener("focusout", (event) => {
-    if (!menu.contains(event.relatedTarget)) menu.open = false
+    ACTIONS[value](chart)
   })
   return menu
 }
 
-/** Return what can be done with a chart and those that are pinned, each with what is pinned then. */
-function pinning(chart) {
-  const encode = (name) => name.replace(/[%,;]/g, encodeURIComponent)
-  const own = new URL(chart.dataset.src, location.href).searchParams.getAll("metric").map(encode).join(",")
-  const pins = () => (new URLSearchParams(location.search).get("pin") ?? "").split(";").filter(Boolean)
-  if (chart.closest("#pinned")) return [["Unpin", () => pins().filter((pin) => pin !== own).join(";")]]
-  const joined = ([...most], last) => [...most, last ? `${last},${own}` : own].join(";")
-  return [
-    ["Pin", () => [...pins().filter((pin) => pin !== own), own].join(";")],
-    ["Add to last pinned", () => joined(pins().slice(0, -1), pins().at(-1))],
-  ]
+const ACTIONS = {
+  full: fullScreen,
+  png: savePicture,
+  svg: (chart) => save(chart.addressAs("svg"), `${nameOf(chart)}.svg`),
+  csv: (chart) => save(chart.addressAs("csv"), `${nameOf(chart)}.csv`),
+  pin: (chart) => go({ pin: [...otherPins(chart), ownPin(chart)].join(";") }),
+  join: (chart) => {
+    const [last, ...most] = pins().reverse()
+    go({ pin: [...most.reverse(), last ? `${last},${ownPin(chart)}` : ownPin(chart)].join(";") })
+  },
+  unpin: (chart) => go({ pin: otherPins(chart).join(";") }),
+}
+
+function pins() {
+  return (new URLSearchParams(location.search).get("pin") ?? "").split(";").filter(Boolean)
+}
+
+function otherPins(chart) {
+  return pins().filter((pin) => pin !== ownPin(chart))
+}
+
+function ownPin(chart) {
+  const metrics = new URL(chart.dataset.src, location.href).searchParams.getAll("metric")
+  return metrics.map((name) => name.replace(/[%,;]/g, encodeURIComponent)).join(",")
 }
 
 /** Show a chart on the whole screen, or no more. */
@@ -57,25 +47,20 @@ export function fullScreen(chart) {
 }
 
 /** Save what is seen, on the ground of the page: a canvas alone is transparent. */
-function savePicture(chart) {
+async function savePicture(chart) {
   const { canvas } = chart.uplot.ctx
   const copy = new OffscreenCanvas(canvas.width, canvas.height)
   const context = copy.getContext("2d")
   context.fillStyle = getComputedStyle(chart).backgroundColor
   context.fillRect(0, 0, copy.width, copy.height)
   context.drawImage(canvas, 0, 0)
-  copy.convertToBlob().then((blob) => {
-    const url = URL.createObjectURL(blob)
-    save(url, `${nameOf(chart)}.png`)
-    URL.revokeObjectURL(url)
-  })
+  const url = URL.createObjectURL(await copy.convertToBlob())
+  save(url, `${nameOf(chart)}.png`)
+  URL.revokeObjectURL(url)
 }
 
-function save(url, name) {
-  const link = document.createElement("a")
-  link.href = url
-  link.download = name
-  link.click()
+function save(href, download) {
+  Object.assign(document.createElement("a"), { href, download }).click()
 }
 
 function nameOf(chart) {

@@ -53,7 +53,7 @@ function envelope(rows) {
 }
 
 /** Mark on the x axis where values were NaN or infinite. */
-export function drawNonfinite(plot, { columns: { x_lo, x_hi, nonfinite }, colours }) {
+export function drawNonfinite(plot, { columns: { x_lo, x_hi, nonfinite = [] }, colours }) {
   const places = x_lo.length
   const seen = new Set()
   painted(plot, () => {

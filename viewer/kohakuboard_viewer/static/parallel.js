@@ -1,6 +1,7 @@
 // <kobo-parallel>: a line for each run across an axis for each value. A range of an axis is picked out by dragging, or by
 // the arrow keys on its two handles.
 
+import { onDrag } from "./events.js"
 import { drawn, picked } from "./picked.js"
 
 const [HEIGHT, TOP, BOTTOM, SIDE] = [320, 44, 18, 70]
@@ -90,20 +91,14 @@ class Axis {
   }
 
   #drag(hit) {
-    hit.addEventListener("pointerdown", (down) => {
-      hit.setPointerCapture(down.pointerId)
+    onDrag(hit, (down) => {
       const top = hit.ownerSVGElement.getBoundingClientRect().top
       const shareOf = (event) => (HEIGHT - BOTTOM - (event.clientY - top)) / (HEIGHT - TOP - BOTTOM)
-      const move = (event) => {
-        const ends = [shareOf(down), shareOf(event)].sort((a, b) => a - b)
-        if (Math.abs(event.clientY - down.clientY) >= LEAST_DRAG) this.#pick(...ends)
+      const isFar = (event) => Math.abs(event.clientY - down.clientY) >= LEAST_DRAG
+      return {
+        move: (event) => isFar(event) && this.#pick(...[shareOf(down), shareOf(event)].sort((a, b) => a - b)),
+        end: (event) => isFar(event) || picked.set(this.axis.key, null),
       }
-      hit.addEventListener("pointermove", move)
-      const end = (event) => {
-        hit.removeEventListener("pointermove", move)
-        if (Math.abs(event.clientY - down.clientY) < LEAST_DRAG) picked.set(this.axis.key, null)
-      }
-      hit.addEventListener("lostpointercapture", end, { once: true })
     })
   }
 

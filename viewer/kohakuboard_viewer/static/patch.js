@@ -1,12 +1,13 @@
 // Make the page say what a newer rendering of it says, touching only what differs: no flicker, no lost focus.
 
+import { ask } from "./fetched.js"
+
 let latest = 0
 
 /** Fetch this page as the server renders it now, and take over every part marked data-patch. */
 export async function refreshPage(signal) {
   const turn = ++latest
-  const response = await fetch(location.href, { signal, headers: { Accept: "text/html" } })
-  if (!response.ok) throw new Error(`the server answered ${response.status}`)
+  const response = await ask(location.href, { signal, accept: "text/html" })
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html")
   if (turn !== latest) return // what a later request brings is as new or newer
   const main = fresh.getElementById("main")

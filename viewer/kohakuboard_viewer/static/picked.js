@@ -2,6 +2,7 @@
 // the axes, shared by all plots and the table, kept in the URL as brush=LO:HI:KEY.
 
 import { number } from "./format.js"
+import { setQuery } from "./view.js"
 
 const ROUNDED = 1e-4
 const WIDE = 50 // times as high as low, and an axis is logarithmic
@@ -81,10 +82,7 @@ class Picked extends EventTarget {
   }
 
   #announce() {
-    const url = new URL(location.href)
-    url.searchParams.delete("brush")
-    for (const [key, [lo, hi]] of this.#ranges) url.searchParams.append("brush", `${tidy(lo)}:${tidy(hi)}:${key}`)
-    history.replaceState(null, "", url)
+    setQuery({ brush: [...this.#ranges].map(([key, [lo, hi]]) => `${tidy(lo)}:${tidy(hi)}:${key}`) })
     this.dispatchEvent(new Event("change"))
   }
 }

@@ -1,5 +1,6 @@
 // <kobo-scatter data-across data-up>: a dot for each run. A rectangle that is dragged picks out a range of both axes.
 
+import { onDrag } from "./events.js"
 import { drawn, picked } from "./picked.js"
 
 const [HEIGHT, TOP, BOTTOM, LEFT, RIGHT] = [320, 16, 40, 62, 22]
@@ -58,23 +59,20 @@ class KoboScatter extends HTMLElement {
   }
 
   #drag(hit) {
-    hit.addEventListener("pointerdown", (down) => {
-      hit.setPointerCapture(down.pointerId)
+    onDrag(hit, (down) => {
       const box = hit.getBoundingClientRect()
       const [across, up] = this.#axes
       const shares = ({ clientX, clientY }) => [(clientX - box.left) / box.width, (box.bottom - clientY) / box.height].map((share) => Math.min(Math.max(share, 0), 1))
-      const far = (event) => Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) >= LEAST_DRAG
+      const isFar = (event) => Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) >= LEAST_DRAG
       const move = (event) => {
-        if (!far(event)) return
+        if (!isFar(event)) return
         const [begin, end] = [shares(down), shares(event)]
         ;[across, up].forEach((axis, i) => picked.set(axis.key, [begin[i], end[i]].sort((a, b) => a - b).map(axis.at)))
       }
-      hit.addEventListener("pointermove", move)
       const end = (event) => {
-        hit.removeEventListener("pointermove", move)
-        if (!far(event)) for (const { key } of [across, up]) picked.set(key, null)
+        if (!isFar(event)) for (const { key } of [across, up]) picked.set(key, null)
       }
-      hit.addEventListener("lostpointercapture", end, { once: true })
+      return { move, end }
     })
   }
 }

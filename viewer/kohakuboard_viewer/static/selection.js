@@ -1,13 +1,11 @@
-// How many runs are selected, and what can be done with them.
+// How many runs are selected. The style sheet shows what can be done with them.
 
 const form = document.getElementById("runs-list")
 
 function show() {
-  const actions = document.getElementById("actions")
-  if (!actions) return
+  const words = document.getElementById("selected")
   const count = form.querySelectorAll("input[name=run]:checked").length
-  actions.dataset.state = count ? "any" : "none"
-  document.getElementById("selected").textContent = count === 1 ? "1 run selected" : `${count} runs selected`
+  if (words) words.textContent = count === 1 ? "1 run selected" : `${count} runs selected`
 }
 
 form.addEventListener("change", show)

@@ -1,5 +1,8 @@
 // How curves are looked at, one state for all charts of a page. It lives in the URL, so that a link is a saved view.
 
+// What the URL leaves out.
+const USUAL = { x: "step", smooth: 0, way: "ema", log: false, clip: false, attempts: false, low: null, high: null, lo: null, hi: null }
+
 class View extends EventTarget {
   constructor() {
     super()
@@ -10,14 +13,12 @@ class View extends EventTarget {
     })
   }
 
-  /**
-   * Change any of x, smooth, way, log, clip, low, high, attempts, lo and hi; charts are told by a "change" event.
-   * Another x ends the zoom.
-   */
+  /** Change what USUAL names; charts are told by a "change" event. Another x ends the zoom. */
   set(changes) {
     if (changes.x && changes.x !== this.x) changes = { ...changes, lo: null, hi: null }
     Object.assign(this, changes)
-    this.#write()
+    const said = ([name, usual]) => [name, this[name] === usual ? null : this[name] === true ? 1 : this[name]]
+    setQuery(Object.fromEntries(Object.entries(USUAL).map(said)))
     this.#announce()
   }
 
@@ -38,26 +39,13 @@ class View extends EventTarget {
 
   #read() {
     const query = new URLSearchParams(location.search)
-    const real = (name) => (query.get(name) && Number.isFinite(Number(query.get(name))) ? Number(query.get(name)) : null)
-    this.x = query.get("x") || "step"
-    this.smooth = Math.min(Math.max(real("smooth") ?? 0, 0), 0.9999)
-    this.way = query.get("way") || "ema"
-    for (const name of ["log", "clip", "attempts"]) this[name] = query.has(name)
-    for (const name of ["low", "high", "lo", "hi"]) this[name] = real(name)
-  }
-
-  #write() {
-    const { low, high, lo, hi } = this
-    setQuery({
-      x: this.x === "step" ? null : this.x,
-      smooth: this.smooth || null,
-      way: this.way === "ema" ? null : this.way,
-      ...Object.fromEntries(["log", "clip", "attempts"].map((name) => [name, this[name] ? 1 : null])),
-      low,
-      high,
-      lo,
-      hi,
-    })
+    for (const [name, usual] of Object.entries(USUAL)) {
+      const said = query.get(name)
+      if (typeof usual === "string") this[name] = said || usual
+      else if (typeof usual === "boolean") this[name] = said !== null
+      else this[name] = said && Number.isFinite(Number(said)) ? Number(said) : usual
+    }
+    this.smooth = Math.min(Math.max(this.smooth, 0), 0.9999)
   }
 
   #announce() {
@@ -65,14 +53,19 @@ class View extends EventTarget {
   }
 }
 
-/** Change some parameters of the URL in place; null removes one. */
-export function setQuery(changes) {
+/** Return the URL with other parameters: a value, many of them, or none for null. */
+export function urlWith(changes) {
   const url = new URL(location.href)
   for (const [name, value] of Object.entries(changes)) {
-    if (value === null || value === "") url.searchParams.delete(name)
-    else url.searchParams.set(name, value)
+    url.searchParams.delete(name)
+    for (const each of [value ?? []].flat()) if (each !== "") url.searchParams.append(name, each)
   }
-  history.replaceState(null, "", url)
+  return url
+}
+
+/** Change some parameters of the URL in place. */
+export function setQuery(changes) {
+  history.replaceState(null, "", urlWith(changes))
 }
 
 export const view = new View()

@@ -1,0 +1,77 @@
+// What pages and charts are fetched by.
+
+import { decode } from "./columns.js"
+
+// Ahead of scrolling, so that it is there when it comes into view.
+const AHEAD = "400px"
+
+/** Return the server's answer; one that says what is wrong is thrown, in its own words. */
+export async function ask(url, { accept = "application/json", ...options } = {}) {
+  const response = await fetch(url, { headers: { Accept: accept }, ...options })
+  if (response.ok) return response
+  const isTold = response.headers.get("content-type") === "application/json"
+  throw new Error(isTold ? (await response.json()).error : `the server answered ${response.status}`)
+}
+
+/** An element that shows columns, which are fetched once it is in view: `address()` names them, `take` and `fail` show. */
+export class Fetched extends HTMLElement {
+  // One for all: a page may have a thousand charts, of which few are ever looked at.
+  static #watch = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => target.#seen(isIntersecting)), { rootMargin: AHEAD })
+
+  #request = new AbortController()
+  #stale = true
+  #inView = false
+  #entered = false
+
+  connectedCallback() {
+    Fetched.#watch.observe(this)
+  }
+
+  disconnectedCallback() {
+    Fetched.#watch.unobserve(this)
+    this.#request.abort()
+    this.#stale = true
+    this.#entered = false
+  }
+
+  /** Fetch anew, or as soon as it is in view. */
+  refetch = () => {
+    this.#stale = true
+    if (this.#inView) this.#load()
+  }
+
+  /** Return the columns as they are sent. */
+  async bytes(signal) {
+    return (await ask(this.address(), { signal, cache: "no-cache" })).arrayBuffer()
+  }
+
+  /** Do what is to be done when it is in view for the first time. */
+  enter() {}
+
+  #seen(inView) {
+    this.#inView = inView
+    if (!inView) return
+    if (!this.#entered) this.enter()
+    this.#entered = true
+    if (this.#stale) this.#load()
+  }
+
+  async #load() {
+    this.#stale = false
+    this.#request.abort()
+    this.#request = new AbortController()
+    const { signal } = this.#request
+    this.dataset.state = "loading"
+    try {
+      const found = decode(await this.bytes(signal))
+      if (signal.aborted) return
+      this.take(found)
+      this.dataset.state = "ready"
+    } catch (error) {
+      if (error.name === "AbortError") return
+      this.#stale = true
+      this.fail(error instanceof TypeError ? "The server does not answer." : error.message)
+      this.dataset.state = "error"
+    }
+  }
+}

@@ -1,3 +1,0 @@
-// The script of home.
-
-import "./live.js"
