@@ -119,10 +119,10 @@ def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url
 ) -> None:
     page = open_page(address + compare(runs, "/relations", up="result:loss"))
     lines, dots, rows = (
-        page.locator(f"{where}.out") for where in ("kobo-parallel .run", "kobo-scatter .run", "#values tr")
+        page.locator(f"{where}.out") for where in (".parallel .run", ".scatter .run", "#values tr")
     )
-    expect(page.locator("kobo-parallel path.run")).to_have_count(3)
-    expect(page.locator("kobo-scatter circle")).to_have_count(3)
+    expect(page.locator(".parallel path.run")).to_have_count(3)
+    expect(page.locator(".scatter circle")).to_have_count(3)
     handle = page.get_by_role("slider", name="lr from")
     handle.focus()
     for _ in range(2):
@@ -144,7 +144,7 @@ def test_a_range_is_dragged_in_the_scatter_plot(
     open_page: Callable[..., Page], address: str, runs: list[Path]
 ) -> None:
     page = open_page(address + compare(runs, "/relations", up="result:loss", across="config:lr"))
-    box = page.locator("kobo-scatter .hit").bounding_box()
+    box = page.locator(".scatter .hit").bounding_box()
     assert box
     page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + box["height"] * 0.3)
     page.mouse.down()

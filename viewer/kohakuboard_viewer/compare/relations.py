@@ -21,6 +21,7 @@ from ..shelf import Shelf
 from .ask import RunsAsk
 from .rank_correlation import rank_correlation
 from .runs import Compared, Gathered
+from .scales import Scale, path
 from .summary import STATISTICS, direction_of
 from .values import Column, columns_of, config_keys, result_keys
 from .view import View
@@ -63,6 +64,8 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
     default = next((key for key in telling if key != target), target)
     across = ask.text("across") if ask.text("across") in {*settings, *results} else default
     axes = _axes(ask, telling, {*settings, *results}, across, target)
+    scales = [Scale.of(column) for column in columns_of(runs, axes, statistic)]
+    by_key = {scale.column.key: scale for scale in scales}
     return {
         "target": target,
         "across": across,
@@ -70,7 +73,9 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
         "settings": settings,
         "results": _offered(results, axes, present.split_words(ask.words("q"))),
         "n_results": len(results),
-        "columns": columns_of(runs, axes, statistic),
+        "scales": scales,
+        "paths": [path(scales, i) for i in range(len(runs))],
+        "scatter": (by_key[across], by_key[target]),
         "order": _order(runs, up),
         "importances": important,
         "n_texts": sum(not each.numeric for each in known),
@@ -79,11 +84,10 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
 
 
 def _axes(ask: RunsAsk, telling: Sequence[str], known: set[str], across: str, target: str) -> list[str]:
-    """Return the axes that are asked for, or those that tell most; the result stands at the end."""
+    """Return the axes that are asked for, or those that tell most, and `across`; the result stands at the end."""
     asked = [key for _, key in ask.several("axis") if key in known]
-    chosen = [across, *(asked or telling[:_USUAL_AXES])]
-    wanted = sorted(dict.fromkeys(chosen), key=lambda key: key.startswith("result:"))
-    return [*[key for key in wanted if key != target][: _MOST_AXES - 1], target]
+    chosen = dict.fromkeys(key for key in [across, *(asked or telling[:_USUAL_AXES])] if key != target)
+    return [*sorted(list(chosen)[: _MOST_AXES - 1], key=lambda key: key.startswith("result:")), target]
 
 
 def _offered(results: Sequence[str], axes: Sequence[str], words: Sequence[str]) -> list[str]:
