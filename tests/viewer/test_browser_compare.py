@@ -155,6 +155,26 @@ def test_a_range_is_dragged_in_the_scatter_plot(
     expect(page.locator("#values tr.out")).to_have_count(0)
 
 
+def test_a_comparison_of_many_runs_begins_with_what_it_found(
+    open_page: Callable[..., Page], root: Path
+) -> None:
+    many = []
+    for number in range(8):
+        with Board(f"run-{number}", project="p", base_dir=root, capture_output=False) as board:
+            board.log(loss=float(number))
+        many.append(board.path)
+    with served(root) as server:
+        page = open_page("about:blank")
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(server + compare(many))
+        expect(page.locator("#summary tbody").first).to_be_in_viewport()
+        expect(page.locator("#compared")).to_be_hidden()
+        page.locator(".compared summary").click()
+        expect(page.locator("#compared input")).to_have_count(8)
+        expect(page.locator("#compared input").first).to_be_visible()
+        page.goto("about:blank")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_report_opens_from_a_disk_with_charts_that_zoom(
     open_page: Callable[..., Page], runs: list[Path], tmp_path: Path, scheme: str

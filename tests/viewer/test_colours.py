@@ -1,14 +1,20 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from starlette.testclient import TestClient
 
 import kohakuboard_viewer
+from kohakuboard import Board
+from kohakuboard.cli import main
 from kohakuboard_viewer.colours import DASHES, HUES, colour_of
+from kohakuboard_viewer.columns import decode
 
 STYLE = Path(kohakuboard_viewer.__file__).parent / "static" / "runs.css"
 
@@ -92,3 +98,24 @@ def test_the_style_sheet_has_the_same_colours() -> None:
     style = STYLE.read_text()
     for hue in HUES:
         assert f".hue-{hue.name} {{ --hue: light-dark({hue.light}, {hue.dark}); }}" in style
+
+
+def test_a_run_has_its_colour_on_every_page(
+    client: TestClient, write_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    def log(board: Board) -> None:
+        board.log(loss=1.0)
+
+    runs = [write_run(f"run-{i}", log, project="p", run_id=f"run-{i}", config={"lr": i}) for i in range(4)]
+    query = "&".join(f"run=p/{run.name}" for run in runs)
+    report = tmp_path / "report.html"
+    assert main(["export-html", *map(str, runs), "-o", str(report)]) == 0
+    urls = ["/", "/runs", "/p/p", *(f"/run/p/{run.name}" for run in runs)]
+    urls += [f"/compare{tab}?{query}" for tab in ("", "/relations")]
+    for page in [*(client.get(url).text for url in urls), report.read_text()]:
+        found = re.findall(r'hue-([a-z]+)"(?:(?!hue-).)*?>\s*(run-\d)[:<]', page, re.DOTALL)
+        assert found
+        assert {(hue, run) for hue, run in found} <= {(colour_of(run.name).name, run.name) for run in runs}
+    curves = decode(client.get(f"/series?metric=loss&{query}").content)[1]["curves"]
+    looks = [(curve["light"], curve["dark"], tuple(curve["dash"])) for curve in curves]
+    assert looks == [colour_of(run.name)[1:] for run in runs]

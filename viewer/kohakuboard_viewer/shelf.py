@@ -25,6 +25,7 @@ from urllib.parse import quote
 from kohakuboard.errors import NotARunError, RunNotFoundError
 from kohakuboard.reader import Entry, Metric, Run, Workspace, open_run
 
+from .colours import Colour, colour_of
 from .rows import Row, row_of
 from .table import Table, version_of
 
@@ -58,6 +59,7 @@ class RunView:
     ended: datetime | None
     duration_s: float
     last_step: int | None
+    colour: Colour
     version: str
 
     @property
@@ -261,5 +263,6 @@ def view_of(run: Run) -> RunView:
         ended=run.ended,
         duration_s=run.duration_s,
         last_step=run.last_step,
+        colour=colour_of(run.path.name, run.colour),
         version=version,
     )
