@@ -42,6 +42,11 @@ def test_their_licences_lie_beside_them(name: str) -> None:
     assert "MIT" in text or "Permission is hereby granted, free of charge" in text
 
 
+def test_scripts_of_our_own_are_few() -> None:
+    own = [path for path in STATIC.glob("*.js") if path.name not in {*UPLOT, *PLOTLY}]
+    assert sum(len(path.read_text().splitlines()) for path in own) < 2000
+
+
 def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -> None:
     texts = [path.read_text() for path in PACKAGE.glob("templates/**/*.html")]
     texts += [path.read_text() for path in STATIC.glob("*.js") if path.name not in {*UPLOT, *PLOTLY}]

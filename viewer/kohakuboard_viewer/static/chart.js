@@ -46,7 +46,7 @@ class KoboChart extends Curves {
     const { log, low, high } = view
     if (form === "svg") for (const [name, value] of Object.entries({ low, high, log: log || null })) if (value !== null) asked.set(name, Number(value))
     const isMany = asked.getAll("run").length > MANY
-    if (!form) asked.set("width", Math.max(Math.round(this.place.clientWidth * DENSITY * (isMany ? 0.5 : 1)), 16))
+    if (!form) asked.set("width", Math.max(Math.round(this.width * DENSITY * (isMany ? 0.5 : 1)), 16))
     if (!form && isMany) asked.set("brief", 1)
     return `${path}${form && `.${form}`}?${asked}`
   }

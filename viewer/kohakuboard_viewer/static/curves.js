@@ -10,10 +10,11 @@ export class Curves extends Fetched {
 
   plot = null
   drawn = null // what is drawn: { header, columns }
-  #size = ""
+  width = 0 // as it was last laid out: to ask at each zoom would have the page laid out anew
+  #height = 0
 
   enter() {
-    this.#size = this.#sizeOf()
+    this.#measure()
     Curves.#resize.observe(this.place)
   }
 
@@ -71,15 +72,16 @@ export class Curves extends Fetched {
 
   /** Make the plot as large as its place has become, and return whether that is another size. */
   resized() {
-    const { clientWidth: width, clientHeight: height } = this.place
-    if (width === 0 || this.#sizeOf() === this.#size) return false
-    this.#size = this.#sizeOf()
-    this.uplot?.setSize({ width, height })
-    return true
+    const before = `${this.width},${this.#height}`
+    if (this.place.clientWidth) this.#measure()
+    const isOther = `${this.width},${this.#height}` !== before
+    if (isOther) this.uplot?.setSize({ width: this.width, height: this.#height })
+    return isOther
   }
 
-  #sizeOf() {
-    return `${this.place.clientWidth},${this.place.clientHeight}`
+  #measure() {
+    this.width = this.place.clientWidth
+    this.#height = this.place.clientHeight
   }
 
   sayLast() {

@@ -17,9 +17,9 @@ class View extends EventTarget {
   set(changes) {
     if (changes.x && changes.x !== this.x) changes = { ...changes, lo: null, hi: null }
     Object.assign(this, changes)
+    this.#announce() // first, as the browser takes milliseconds over its address
     const said = ([name, usual]) => [name, this[name] === usual ? null : this[name] === true ? 1 : this[name]]
     setQuery(Object.fromEntries(Object.entries(USUAL).map(said)))
-    this.#announce()
   }
 
   get zoomed() {
