@@ -28,6 +28,9 @@ from ..storage.sync import fsync_directory, fsync_file
 
 __all__ = ["JournalSync"]
 
+# The size of a file, in bytes, and when it was last written to, in ns; None of one that is gone, or needs none.
+_Mark = tuple[int, int] | None
+
 log = logging.getLogger("kohakuboard.writer")
 
 SHORTEST_PAUSE_S: Final = 0.5
@@ -47,7 +50,8 @@ class JournalSync:
         self._over = threading.Event()
         self._looked = self._found = False
         self._grown: dict[Path, float] = {}
-        self._done: dict[Path, set[str]] = {}
+        # Of each shard what is on the disk: of a staged file as it was then, for it may have been half written.
+        self._done: dict[Path, dict[str, _Mark]] = {}
         self._failure = ""
         self._thread = threading.Thread(target=self._work, name="journal-sync", daemon=True)
 
@@ -86,7 +90,7 @@ class JournalSync:
         if new:
             with suppress(FileNotFoundError):
                 fsync_directory(self._run / "journal")
-        self._done = {shard: self._done.get(shard, set()) for shard in shards}
+        self._done = {shard: self._done.get(shard, {}) for shard in shards}
 
     def _work(self) -> None:
         while True:
@@ -112,10 +116,12 @@ class JournalSync:
         parcels = [
             name for name in names if name.endswith(PARCEL_SUFFIX) and (shard / name / MANIFEST).exists()
         ]
+        marks = {name: _mark(shard / name) for name in staged}
+        marks |= {name: _mark(shard / name / MANIFEST) for name in parcels}
         done = self._done.get(shard)
         # A new shard's segment first: its header tells whose records these are, and staged files can take long.
         for name in [*(segments if done is None else []), *staged, *parcels, *segments]:
-            if name not in (done or ()):
+            if done is None or name not in done or done[name] != marks.get(name):
                 if name.endswith(PARCEL_SUFFIX):
                     for path in sorted((shard / name).iterdir()):
                         with suppress(FileNotFoundError):
@@ -124,7 +130,7 @@ class JournalSync:
                     fsync_file(shard / name)
         fsync_directory(shard)
         # The last segment goes on growing.
-        self._done[shard] = {*staged, *parcels, *segments[:-1]}
+        self._done[shard] = marks | dict.fromkeys(segments[:-1])
 
     def _sync_names_above(self) -> None:
         for directory in (self._run, *self._run.parents):
@@ -132,3 +138,11 @@ class JournalSync:
                 fsync_directory(directory)
             if os.path.ismount(directory):
                 return
+
+
+def _mark(path: Path) -> _Mark:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns

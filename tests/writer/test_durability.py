@@ -64,6 +64,27 @@ def test_full_segments_and_staged_files_are_synced_until_they_are_whole(
     assert synced[:-1] == ["00000002.kbj"]
 
 
+def test_a_staged_file_that_grew_while_it_was_synced_is_synced_again(
+    shard: Shard, synced: list[str], tmp_path: Path
+) -> None:
+    """It was taken for done, and a power cut minutes later could still take its second half."""
+    sync = JournalSync(tmp_path / "project" / "run", 1)
+    sync.sync()
+
+    def pieces() -> Iterator[list[bytes]]:
+        yield [bytes(100_000)]
+        synced.clear()
+        sync.sync()
+        assert "00000000.staged" in synced
+        yield [bytes(100_000)]
+
+    shard.stage.pieces(200_000, pieces())
+    for expected in (["00000000.staged", "00000001.kbj"], ["00000001.kbj"]):
+        synced.clear()
+        sync.sync()
+        assert synced[:-1] == expected
+
+
 def test_nothing_is_synced_while_nothing_is_logged_and_all_of_it_while_nobody_looks(
     shard: Shard, synced: list[str], tmp_path: Path
 ) -> None:
