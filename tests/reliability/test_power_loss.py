@@ -222,7 +222,11 @@ def go_through_a_cut(
         assert list(path.glob("journal/*")) == []
         if mode != "burst":
             for step in check_rich(run, count):
-                assert told.cut - told.steps[step] <= bound_s
+                assert told.cut - told.steps[step] <= bound_s, (
+                    step,
+                    told.cut - told.steps[step],
+                    run.problems,
+                )
         subprocess.run([sys.executable, "-c", CONTINUE, disk / "runs"], check=True, capture_output=True)
         run = open_run(path)
         assert run.status == "finished"
