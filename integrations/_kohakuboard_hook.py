@@ -1,27 +1,33 @@
 """Make `report_to="kohakuboard"` and its like known to the frameworks, in scripts that do not import kohakuboard.
 
-    interpreter starts -> kohakuboard_autoload.pth (.start from Python 3.15 on) -> install()
+    interpreter starts -> kohakuboard_autoload.pth puts its stub into `sys.meta_path`
+    a framework is looked for -> the stub calls install(), and _Finder takes its place
     a module of TARGETS is imported, and has run -> its adapter's `register(module)` is called
 
-It runs in every interpreter of the environment. So it imports nothing at start but what every interpreter has, raises
-and prints nothing, leaves `sys.meta_path` when every target has come, and `KOHAKUBOARD_AUTOLOAD=0` switches it off. A
-target is found by whoever finds it anyway; only the loader's `exec_module` is followed by a call, once.
+The line of the `.pth` file runs in every interpreter of the environment, twice in a virtual one. So it reads no other
+file: where no bytecode is kept, or the disk is far away, loading this module takes milliseconds. The stub has variables
+of its own, `{'sys': sys}`: those of `site` would outlive Python's end with it, and be taken apart one by one. From
+Python 3.15 on the `.start` file calls install() instead.
+
+Nothing raises or prints, all of it leaves `sys.meta_path` when every target has come, and `KOHAKUBOARD_AUTOLOAD=0`
+switches it off. A target is found by whoever finds it anyway; only the loader's `exec_module` is followed by a call,
+once.
 """
 
-import os
 import sys
 
-# Each of `typing` and `__future__` would cost as much as all the rest.
+# With the `.start` file, each of `typing` and `__future__` would cost a start as much as all the rest, and `os` up here
+# a quarter of it: what the module of a finder holds outlives Python's end, and is then taken apart name by name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["SWITCH", "TARGETS", "failures", "install", "is_off"]
+__all__ = ["SWITCH", "TARGETS", "failures", "install", "is_installed", "is_off"]
 
 SWITCH = "KOHAKUBOARD_AUTOLOAD"
 
 # Which adapter wants to know of which module. They import neither NumPy nor torch, and of the framework only what the
-# target has imported already.
+# target has imported already. The stub names their packages.
 TARGETS = {
     "transformers.integrations.integration_utils": "kohakuboard_transformers.registration",
     "accelerate.tracking": "kohakuboard_accelerate.registration",
@@ -35,12 +41,19 @@ failures: dict[str, str] = {}
 
 def is_off() -> bool:
     """Tell whether the user switched it off."""
+    import os
+
     return os.environ.get(SWITCH, "").strip().lower() in ("0", "off", "false", "no")
+
+
+def is_installed() -> bool:
+    """Tell whether a framework that is imported from now on will know us, unless the user switched it off."""
+    return any(_is_stub(finder) or _is_ours(finder) for finder in sys.meta_path)
 
 
 def install() -> None:
     """Register with the frameworks that are loaded, and with the others when they come; a second call does nothing."""
-    if is_off() or any(type(finder).__name__ == _Finder.__name__ for finder in sys.meta_path):
+    if is_off() or any(map(_is_ours, sys.meta_path)):
         return
     waiting = dict(TARGETS)
     for target in TARGETS:
@@ -48,7 +61,24 @@ def install() -> None:
         if module is not None:
             _register(waiting.pop(target), module)
     if waiting:
-        sys.meta_path.insert(0, _Finder(waiting))
+        _take_the_place_of_the_stub(_Finder(waiting))
+
+
+def _is_stub(finder: "Any") -> bool:
+    return hasattr(finder, "is_kohakuboard_stub")
+
+
+def _is_ours(finder: "Any") -> bool:
+    return type(finder).__name__ == _Finder.__name__
+
+
+def _take_the_place_of_the_stub(finder: "_Finder") -> None:
+    # Its very place: while the stub is called, Python goes through the list, and would miss who moves up.
+    for place, other in enumerate(sys.meta_path):
+        if _is_stub(other):
+            sys.meta_path[place] = finder
+            return
+    sys.meta_path.insert(0, finder)
 
 
 class _Finder:
@@ -93,7 +123,7 @@ class _Finder:
 def _found_by_others(name: str, path: "Any", target: "Any") -> "Any":
     for finder in list(sys.meta_path):
         find = getattr(finder, "find_spec", None)
-        if find is not None and type(finder).__name__ != _Finder.__name__:
+        if find is not None and not _is_ours(finder):
             spec = find(name, path, target)
             if spec is not None:
                 return spec

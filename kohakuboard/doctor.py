@@ -64,7 +64,7 @@ def _hook() -> Finding:
     switched = os.environ.get("KOHAKUBOARD_AUTOLOAD", "")
     if switched.lower() in ("0", "off", "false", "no"):
         return Finding(None, "autoload", f"is switched off: KOHAKUBOARD_AUTOLOAD={switched}")
-    if _run("import sys; sys.exit('_kohakuboard_hook' not in sys.modules)").returncode == 0:
+    if _run("import sys, _kohakuboard_hook as hook; sys.exit(not hook.is_installed())").returncode == 0:
         return Finding(True, "autoload", "scripts need not import kohakuboard")
     return Finding(
         False,

@@ -90,11 +90,12 @@ def test_r57_it_is_there_whichever_way_we_are_installed(
     code = """
 import sys
 from importlib.util import find_spec
-hook = sys.modules["_kohakuboard_hook"]
-print("_Finder" in [type(finder).__name__ for finder in sys.meta_path])
-print(all(find_spec(adapter.partition(".")[0]) for adapter in hook.TARGETS.values()))
+print(hasattr(sys.meta_path[0], "is_kohakuboard_stub"))
+find_spec("accelerate")
+print(type(sys.meta_path[0]).__name__)
+print(all(find_spec(adapter.partition(".")[0]) for adapter in sys.modules["_kohakuboard_hook"].TARGETS.values()))
 """
-    assert run(python, "-c", code, cwd=tmp_path).split() == ["True", "True"]
+    assert run(python, "-c", code, cwd=tmp_path).split() == ["True", "_Finder", "True"]
 
 
 @pytest.mark.slow
@@ -122,8 +123,75 @@ def test_r58_it_imports_nothing_at_the_start_of_python(installed: Path, tmp_path
     with_hook = run(installed / "python", "-I", "-c", code, cwd=tmp_path)
     without = run(installed / "python", "-I", "-c", code, cwd=tmp_path, KOHAKUBOARD_AUTOLOAD="0")
     assert with_hook == without
-    found = "import sys; print('_kohakuboard_hook' in sys.modules)"
-    assert run(installed / "python", "-I", "-c", found, cwd=tmp_path) == "True\n"
+    code = "import sys; print(*sorted(sys.modules), *(f.__name__ for f in sys.meta_path))"
+    started = run(installed / "python", "-I", "-c", code, cwd=tmp_path).split()
+    assert started.count("KohakuBoardStub") == 1, "Python runs .pth files twice in a virtual environment"
+    assert "_kohakuboard_hook" not in started
+
+
+def run_stub(*options: str | Path, code: str, cwd: Path, **variables: str) -> tuple[str, str]:
+    """Return what a program prints and complains of whose Python ran the line of the .pth file twice, as in `site`."""
+    line = (REPOSITORY / "integrations" / "kohakuboard_autoload.pth").read_text().splitlines()[-1]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", *options, "-c", f"for _ in range(2): exec({line!r}, {{}})\n{code}"],
+        cwd=cwd,
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.stdout, done.stderr
+
+
+def test_r58_a_stub_whose_package_is_gone_leaves_the_frameworks_importable(tmp_path: Path) -> None:
+    for framework in ("accelerate", "transformers"):
+        (tmp_path / f"{framework}.py").write_text(f"print({framework!r})")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import accelerate, transformers"
+    assert run_stub(code=code, cwd=tmp_path) == ("accelerate\ntransformers\n", "")
+
+
+def test_r58_a_stub_whose_hook_is_broken_leaves_the_frameworks_importable(tmp_path: Path) -> None:
+    (tmp_path / "_kohakuboard_hook.py").write_text("def install(: broken")
+    (tmp_path / "accelerate.py").write_text("print('accelerate')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import accelerate"
+    assert run_stub(code=code, cwd=tmp_path) == ("accelerate\n", "")
+
+
+@pytest.mark.parametrize("framework", sorted({target.partition(".")[0] for target in hook.TARGETS}))
+def test_r58_the_finder_takes_the_place_of_the_stub_when_a_framework_is_looked_for(
+    framework: str, tmp_path: Path
+) -> None:
+    """Others may have come before it and after it, and each of them is still asked."""
+    code = f"""
+import importlib.util, sys
+class Other:
+    def find_spec(self, name, path=None, target=None):
+        asked.append(name)
+asked = []
+sys.meta_path.insert(0, Other())
+sys.meta_path.insert(2, Other())
+sys.path.insert(0, {str(REPOSITORY / "integrations")!r})
+importlib.util.find_spec("kohakuboard_nothing")
+print(hasattr(sys.meta_path[1], "is_kohakuboard_stub"), asked.count("kohakuboard_nothing"))
+importlib.util.find_spec({framework!r})
+print(*(type(finder).__name__ for finder in sys.meta_path[:3]), asked.count({framework!r}))
+import _kohakuboard_hook
+_kohakuboard_hook.install()
+print(len(sys.meta_path), _kohakuboard_hook.is_installed())
+"""
+    expected = "True 2\nOther _Finder Other 2\n6 True\n"
+    assert run_stub(code=code, cwd=tmp_path) == (expected, "")
+
+
+def test_r58_the_switch_keeps_the_finder_out(tmp_path: Path) -> None:
+    code = f"""
+import importlib.util, sys
+sys.path.insert(0, {str(REPOSITORY / "integrations")!r})
+importlib.util.find_spec("accelerate")
+print("_Finder" in [type(finder).__name__ for finder in sys.meta_path])
+"""
+    assert run_stub(code=code, cwd=tmp_path, KOHAKUBOARD_AUTOLOAD="off") == ("False\n", "")
+    assert run_stub(code=code, cwd=tmp_path) == ("True\n", "")
 
 
 def test_r58_the_switch_leaves_the_frameworks_as_they_are(installed: Path, program: Path) -> None:
@@ -190,8 +258,12 @@ def target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     (tmp_path / f"{adapter}.py").write_text("seen = []\ndef register(module): seen.append(module.ready)")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(hook, "TARGETS", {name: adapter})
-    finders = list(sys.meta_path)
-    monkeypatch.setattr(sys, "meta_path", [one for one in finders if type(one).__name__ != "_Finder"])
+    others = [
+        finder
+        for finder in sys.meta_path
+        if type(finder).__name__ != "_Finder" and not hasattr(finder, "is_kohakuboard_stub")
+    ]
+    monkeypatch.setattr(sys, "meta_path", others)
     yield name
     sys.modules.pop(name, None)
     sys.modules.pop(adapter, None)
