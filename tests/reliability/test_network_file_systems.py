@@ -73,8 +73,12 @@ class Trainer:
         """Send signals, let the trainer end, and hear the last it said."""
         for pid, number in signals:
             os.kill(pid, number)
-        self.process.communicate(timeout=60)
-        self._listener.join()
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.close()
+        self._listener.join(timeout=60)  # nobody else may read what it waits for
+        self.process.wait(timeout=60)
+        self.process.stdout.close()
 
 
 @pytest.fixture
