@@ -75,9 +75,13 @@ class Trainer:
             self.acknowledged += chunk.count(b"\n")
 
     def kill(self) -> None:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
         self.process.kill()
-        self.process.communicate()
-        self._listener.join()
+        self._listener.join()  # nobody else may read what it waits for
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
         for pid in writers_of(self.run):
             os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not writers_of(self.run))
