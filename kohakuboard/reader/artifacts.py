@@ -20,7 +20,7 @@ from ..journal.scan import Event
 from ..storage.artifacts import ARTIFACTS, artifact_databases, tree_path
 from ..storage.database import connect
 from ..storage.shards import shard_number
-from .catalogue import catalogue_paths, read_catalogues
+from .catalogue import catalogue_paths, names_in, read_catalogues
 from .tail import Tail
 
 __all__ = [
@@ -261,7 +261,7 @@ class PendingArtifacts:
     def names(self) -> set[str]:
         """Return their names."""
         self._tail.read()
-        shards = read_catalogues(self._run).shards
+        shards = read_catalogues(str(self._run), names_in(self._run)).shards
         self._tail.forget({name: row.committed for name, row in shards.items()})
         return {event.body["name"] for event, _ in self._tail.events() if event.body["type"] == "artifact"}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..storage.database import connect
 from ..storage.digest import read_digest
-from ..storage.overview import CatalogueSnapshot, MetricRow, take_snapshot
+from ..storage.overview import CatalogueSnapshot, take_snapshot
 
 __all__ = [
     "catalogue_names",
@@ -33,8 +33,8 @@ def names_in(run: str | Path) -> list[str]:
 
 def catalogue_names(names: Iterable[str]) -> list[str]:
     """Return which of the names in a run's directory are those of its databases, run.db first."""
-    found = [name for name in names if name.startswith("run.") and name.endswith(".db")]
-    return sorted(found, key=lambda name: (name != "run.db", name))
+    found = [name for name in names if name[-3:] == ".db" and name[:4] == "run."]
+    return found if len(found) == 1 else sorted(found, key=lambda name: (name != "run.db", name))
 
 
 def catalogue_paths(run: Path) -> list[Path]:
@@ -50,8 +50,10 @@ def stamp(run: str, names: Sequence[str]) -> tuple[Any, ...]:
         names: What is in it.
     """
     return tuple(
-        (path := f"{run}/{name}", _stat(path), _stat(f"{path}-wal") if f"{name}-wal" in names else None)
-        for name in catalogue_names(names)
+        [
+            (path := f"{run}/{name}", _stat(path), _stat(f"{path}-wal") if f"{name}-wal" in names else None)
+            for name in catalogue_names(names)
+        ]
     )
 
 
@@ -63,15 +65,15 @@ def _stat(path: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def read_catalogues(run: Path, stamped: tuple[Any, ...] | None = None) -> CatalogueSnapshot:
+def read_catalogues(run: str, names: Sequence[str]) -> CatalogueSnapshot:
     """Read what all hosts have committed; empty when that is nothing yet. Raises sqlite3.DatabaseError.
 
-    With the `stamp` that was just taken the directory need not be read again.
+    Args:
+        run: The run's directory.
+        names: What was in it a moment ago.
     """
-    paths = (
-        [str(path) for path in catalogue_paths(run)] if stamped is None else [path for path, *_ in stamped]
-    )
-    found = [read for path in paths if (read := _read(path)) is not None]
+    paths = [f"{run}/{name}" for name in catalogue_names(names)]
+    found = [read for path in paths if (read := _read(path, names)) is not None]
     # What is said of the run as a whole is said by its first rank.
     found.sort(key=lambda read: _rank(read.run))
     for other in found[1:]:
@@ -96,9 +98,9 @@ def read_environment_details(run: Path) -> dict[str, Any]:
     return min(found, key=lambda one: one[0])[1] if found else {}
 
 
-def _read(path: str) -> CatalogueSnapshot | None:
+def _read(path: str, names: Sequence[str]) -> CatalogueSnapshot | None:
     """Read one database in one transaction; None while its writer has only begun to make it."""
-    digest = read_digest(path)
+    digest = read_digest(path, names)
     if digest is not None:
         return digest
     with connect(Path(path)) as connection:
@@ -119,10 +121,15 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     whole.summary = other.summary | whole.summary
     whole.tags += [tag for tag in other.tags if tag not in whole.tags]
     for rank, metrics in other.metrics.items():
-        known = whole.metrics.setdefault(rank, {})
+        known, reaches = whole.metrics.setdefault(rank, {}), whole.reaches.setdefault(rank, {})
         whole.shared_metrics |= {(rank, name) for name in known.keys() & metrics.keys()}
-        for name, row in metrics.items():
-            known[name] = _merged(known[name], row) if name in known else row
+        for name, metric in metrics.items():
+            one = known.get(name)
+            if one is not None and one.last_time_us > metric.last_time_us:
+                known[name] = metric.merged(one)
+            else:
+                known[name] = metric if one is None else one.merged(metric)
+                reaches[name] = other.reaches[rank][name]
     for name, shard in other.shards.items():
         whole.shards[name] = max(shard, whole.shards.get(name, shard))
     whole.origins = other.origins | whole.origins
@@ -130,8 +137,3 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     for host, time_us in other.heartbeats.items():
         whole.heartbeats[host] = max(time_us, whole.heartbeats.get(host, 0))
     whole.problems += other.problems
-
-
-def _merged(one: MetricRow, other: MetricRow) -> MetricRow:
-    first, second = sorted((one, other), key=lambda row: row.metric.last_time_us)
-    return second._replace(metric=first.metric.merged(second.metric))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from msgspec.structs import replace
+
 from ..journal.format import ShardIdentity
 from ..journal.process import STALE_HEARTBEAT_S, is_alive
 from ..journal.scan import Event
@@ -98,8 +100,8 @@ def true_status(identity: Identity) -> str:
 def true_beginnings(identity: Identity) -> dict[str, Beginning]:
     """Return how each attempt began and ended, with "crashed" for those whose process is gone without a word."""
     return {
-        shard: begun._replace(
-            status=_true_status(begun.status, begun.process, begun.started_us, identity.heartbeats)
+        shard: replace(
+            begun, status=_true_status(begun.status, begun.process, begun.started_us, identity.heartbeats)
         )
         for shard, begun in identity.beginnings.items()
     }
@@ -172,7 +174,7 @@ def _finish(identity: Identity, event: Event, writer: ShardIdentity) -> None:
     status, error, ended_us = event.body["status"], event.body["error"], event.time_us
     begun = identity.beginnings.get(writer.shard)
     if begun is not None:
-        identity.beginnings[writer.shard] = begun._replace(status=status, error=error, ended_us=ended_us)
+        identity.beginnings[writer.shard] = replace(begun, status=status, error=error, ended_us=ended_us)
     if writer.shard == identity.shard:
         identity.status, identity.error, identity.ended_us = status, error, ended_us
 

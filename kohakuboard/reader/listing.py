@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -28,7 +29,9 @@ __all__ = ["Entry", "Listing", "directories"]
 
 # FAT keeps times to two seconds.
 CLOCK_GRAIN_S: Final = 3.0
-ROUND_S: Final = 60.0
+ROUND_S: Final = 300.0
+
+_MANY_NEW: Final = 50_000  # objects
 
 Stamp = tuple[int, ...]
 
@@ -108,11 +111,12 @@ class Listing:
 
     def _in_turn(self) -> list[str]:
         """Return the runs whose turn it is, so many as the time since the last look allows."""
-        now, paths = time.monotonic(), list(self._entries)
-        n = min(math.ceil(len(paths) * (now - self._looked_at) / ROUND_S), len(paths))
-        begin = self._turn if self._turn < len(paths) else 0
+        now, known = time.monotonic(), len(self._entries)
+        n = min(math.ceil(known * (now - self._looked_at) / ROUND_S), known)
+        begin = self._turn if self._turn < known else 0
         self._looked_at, self._turn = now, begin + n
-        return (paths[begin:] + paths[:begin])[:n]
+        found = list(islice(self._entries, begin, begin + n))
+        return found + list(islice(self._entries, n - len(found)))
 
     def _look(self, path: str) -> None:
         stamp, known = _stamp(path), self._entries.get(path)
@@ -148,8 +152,9 @@ class Listing:
 def _no_collection() -> Iterator[None]:
     """Pause the search for reference cycles.
 
-    It would go through all that was read again and again while it grows, a million objects for 10 000 runs, and find
-    nothing: half of the time a first listing took.
+    It would go through all that was read again and again while it grows, and find nothing: half of the time a first
+    listing took. Much that is new counts as old afterwards, or the next object that anybody makes would have all of it
+    gone through once more, a fifth of that time.
     """
     was_enabled = gc.isenabled()
     gc.disable()
@@ -157,6 +162,9 @@ def _no_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if gc.get_count()[0] > _MANY_NEW and not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()  # all are among the oldest now
             gc.enable()
 
 
@@ -188,7 +196,7 @@ def _folder_stamp(path: str) -> Stamp | None:
 def _entry(path: str, stamp: Stamp | None, known: Entry | None) -> Entry:
     """Read a run; `stamp` was taken before."""
     if known is None:
-        run = Run(Path(path))
+        run = Run(path)
     else:
         run = known.run
         run.refresh()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -50,7 +51,11 @@ __all__ = ["ByStep", "Run", "Series", "open_run"]
 # A call of a run is named by its seq in its shard, and by the place of that shard among all of the run.
 SEQ_BITS: Final = 40
 
+# Of what SQLite keeps beside a database that somebody has open, or had when he was killed.
+OPEN_ENDINGS: Final = ("-wal", "-shm", "-journal")
+
 _NOTHING: Final = np.empty(0, dtype=np.int64)
+NOTHING_SAID: Final = Annotations()
 NO_POINTS: Final = Column(_NOTHING, _NOTHING, _NOTHING, np.empty(0))
 
 
@@ -107,25 +112,26 @@ class Placed(NamedTuple):
 class Run(RichValues):
     """Give access to one run. A snapshot: `refresh` moves it on. Not for use by two threads at once."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-        self._directory = str(self.path)
+    def __init__(self, path: str | Path) -> None:
+        # As text: of 10 000 runs in a list few are asked for more, and a Path takes as long to make as a file to read.
+        self._directory = path if isinstance(path, str) else str(path.absolute())
+        folder, self._own_id = os.path.split(self._directory)
+        self._folder = os.path.basename(folder)
         self._names: Sequence[str] = ()
-        self._tail = Tail(self.path / "journal")
+        self._tail = Tail(f"{self._directory}/journal")
         self._whole_tail: tuple[str, Tail] | None = None
         self._snapshot = CatalogueSnapshot()
         self._stamp: tuple[Any, ...] = ()
         self._details: tuple[tuple[Any, ...], dict[str, dict[str, Any]]] | None = None
         self._unreadable: str | None = None
         self._journal_unreadable: str | None = None
-        self._identity = Identity(path.name, path.name, path.parent.name)
-        self._given_name = path.name
+        self._identity = Identity(self._own_id, self._own_id, self._folder)
+        self._given_name = self._own_id
         self._status = "running"
-        self._annotated: tuple[tuple[int, ...], Annotations] = (), Annotations()
+        self._annotated: tuple[tuple[int, ...], Annotations] = (), NOTHING_SAID
         self._annotations_unreadable: str | None = None
-        self._stores = Stores(self.path)
+        self._stores = Stores(self._directory)
         self._placed: Placed | None = None
-        self._rows = Rows(self._databases, self._shown, lambda: len(self._places().attempts) < 2)
         self._by_rank: dict[int, dict[str, Metric]] = {}
         self._metrics: dict[str, Metric] = {}
         self._version = ""
@@ -134,7 +140,21 @@ class Run(RichValues):
     def __repr__(self) -> str:
         return f"<Run {self.project}/{self.id} ({self.status})>"
 
+    @cached_property
+    def path(self) -> Path:
+        """Return the run's directory."""
+        return Path(self._directory)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self._databases, self._shown, lambda: len(self._places().attempts) < 2)
+
     # Identity
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Return the names of the project's directory and of the run's own, which name the run under its root."""
+        return self._folder, self._own_id
 
     @property
     def id(self) -> str:
@@ -317,6 +337,8 @@ class Run(RichValues):
     @property
     def hosts(self) -> list[str]:
         """Return the machines that were sampled, that of rank 0 first."""
+        if min(self._by_rank, default=0) >= 0:
+            return []
         known = {origin.host for origin in self._origins().values() if origin.host is not None}
         main = self._identity.process[0]
         found = {host for host in known | {main or ""} if self._by_rank.get(machine_rank(host))}
@@ -408,7 +430,7 @@ class Run(RichValues):
         """Tell whether the run had ended, as of the last refresh, and nothing was open in its directory."""
         if self.ended is None or self._status in ("running", "unreadable"):
             return False
-        if any(name == "journal" or name.endswith(("-wal", "-shm", "-journal")) for name in self._names):
+        if "journal" in self._names or [name for name in self._names if name.endswith(OPEN_ENDINGS)]:
             return False
         return catalogue_names(self._names) == ["run.db"]
 
@@ -429,10 +451,10 @@ class Run(RichValues):
         changed = stamp(self._directory, self._names)
         reread = changed != self._stamp
         if reread:
-            self._stamp = changed if self._read_catalogue(changed) else ()
+            self._stamp = changed if self._read_catalogue() else ()
         # Always: a flush may have come between the two readings, and its records into the tail only now.
         self._tail.forget(self._committed())
-        self._identity = describe(self._snapshot, self._tail.events(), self.path.parent.name, self.path.name)
+        self._identity = describe(self._snapshot, self._tail.events(), self._folder, self._own_id)
         self._status = (
             "unreadable" if self._unreadable or self._journal_unreadable else true_status(self._identity)
         )
@@ -466,7 +488,7 @@ class Run(RichValues):
                 self._annotated = mark, read_annotations(self.path)
                 self._annotations_unreadable = None
             except (OSError, ValueError) as exc:
-                self._annotated = mark, Annotations()
+                self._annotated = mark, NOTHING_SAID
                 self._annotations_unreadable = f"{ANNOTATIONS_FILE} cannot be read ({exc})"
         self._given_name = self._identity.name
         if mark:
@@ -492,11 +514,11 @@ class Run(RichValues):
         except OSError as exc:
             self._journal_unreadable = f"the journal cannot be read ({exc})"
 
-    def _read_catalogue(self, stamped: tuple[Any, ...] | None = None) -> bool:
+    def _read_catalogue(self) -> bool:
         """Read run.db; False when that must be tried again."""
         self._stores.expire()
         try:
-            self._snapshot = read_catalogues(self.path, stamped)
+            self._snapshot = read_catalogues(self._directory, self._names)
         except (sqlite3.DatabaseError, OSError) as exc:
             self._unreadable = f"run.db cannot be read ({exc})"
             return False
@@ -504,13 +526,13 @@ class Run(RichValues):
         return True
 
     def _summarise(self) -> None:
-        by_rank = {
-            rank: {n: row.metric for n, row in rows.items()} for rank, rows in self._snapshot.metrics.items()
-        }
+        by_rank = self._snapshot.metrics
         # What one database knows of an attempt may supersede what another one has added up.
         superseded = set(self._snapshot.shared_metrics)
         if tails := self._tail.all_columns():
             superseded |= self._superseded_by_tail()
+        if tails or superseded:
+            by_rank = {rank: dict(metrics) for rank, metrics in by_rank.items()}
             self._add_tails(by_rank, tails)
         for rank, name in superseded:
             pieces = [column for _, column in self.parts(name, rank) if len(column.seqs)]
@@ -544,18 +566,16 @@ class Run(RichValues):
         for shard in self._identity.beginnings.keys() - committed.beginnings.keys():
             attempt = turns.get(shard)
             if attempt is not None and attempt.at_step is not None:
-                rows = committed.metrics.get(attempt.rank, {})
-                found |= {
-                    (attempt.rank, n) for n, row in rows.items() if row.metric.step_hi > attempt.at_step
-                }
+                metrics = committed.metrics.get(attempt.rank, {})
+                found |= {(attempt.rank, n) for n, one in metrics.items() if one.step_hi > attempt.at_step}
         for shard, columns in self._tail.all_columns().items():
             if (attempt := turns.get(shard)) is None:
                 continue
             head = committed.shards.get(attempt.shards[0])
             for name in columns.keys() & committed.metrics.get(attempt.rank, {}).keys():
-                row = committed.metrics[attempt.rank][name]
-                same = head is not None and head.number == row.attempt
-                reached = row.prior_hi if same else row.metric.step_hi
+                reach = committed.reaches[attempt.rank][name]
+                same = head is not None and head.number == reach.attempt
+                reached = reach.prior_hi if same else committed.metrics[attempt.rank][name].step_hi
                 if reached is not None and int(columns[name].steps.min()) <= reached:
                     found.add((attempt.rank, name))
         return found

@@ -24,12 +24,16 @@ Int64 = NDArray[np.int64]
 class Stores:
     """Open the Lance datasets of a run when they are first asked for; lance takes 0.3 s to import."""
 
-    def __init__(self, run: Path) -> None:
-        self._run = run
+    def __init__(self, run: str) -> None:
+        self._directory = run
         self._scalars: ScalarReader | None = None
         self._histograms: HistogramReader | None = None
         self._scalars_stale = self._histograms_stale = True
         self._media_seen: tuple[tuple[tuple[int, int, int] | None, ...], bool] | None = None
+
+    @property
+    def _run(self) -> Path:
+        return Path(self._directory)
 
     def expire(self) -> None:
         """Look for newer versions at the next reading."""

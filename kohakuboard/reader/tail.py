@@ -34,13 +34,13 @@ class Tail:
     the other way round it would be missed.
     """
 
-    def __init__(self, journal: Path) -> None:
+    def __init__(self, journal: str | Path) -> None:
         self._journal = journal
         self._shards: dict[str, _ShardTail] = {}
 
     def read(self) -> None:
         """Take in what was appended since the last call."""
-        for directory in shard_directories(self._journal):
+        for directory in shard_directories(Path(self._journal)):
             shard = self._shards.setdefault(directory.name, _ShardTail(directory))
             shard.batch.extend(shard.cursor.read())
 

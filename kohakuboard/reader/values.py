@@ -26,9 +26,16 @@ _TABLES: Final = {"table": "tables", "text": "texts", "density": "densities", "t
 class RichValues:
     """Give a run the calls that read rich values; they return what is stored."""
 
-    path: Path
-    _rows: Rows
     _stores: Stores
+
+    @property
+    def path(self) -> Path:
+        """Return the run's directory."""
+        raise NotImplementedError
+
+    @property
+    def _rows(self) -> Rows:
+        raise NotImplementedError
 
     @property
     def id(self) -> str:

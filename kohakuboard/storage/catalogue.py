@@ -36,10 +36,10 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec.structs import asdict
 from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity

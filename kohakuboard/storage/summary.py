@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +13,7 @@ from ..journal.scan import Column
 __all__ = ["Metric", "summarise"]
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Summarise all points of one metric.
 
     `min`, `max` and `mean` are over finite values, nan (and no step) when there are none; `last` is as it was logged.

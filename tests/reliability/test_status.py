@@ -18,7 +18,7 @@ import pytest
 
 from kohakuboard.journal.format import HEADER_BYTES, decode_header, encode_header
 from kohakuboard.reader import open_run
-from kohakuboard.reader.catalogue import read_catalogues
+from kohakuboard.reader.catalogue import names_in, read_catalogues
 from kohakuboard.writer import recover
 from tests.reliability.processes import run_of, start_program, wait_for, wait_for_writers, writers_of
 
@@ -254,7 +254,7 @@ def test_a_run_of_another_machine_crashed_when_its_heartbeat_is_stale(tmp_path: 
     program.stdout.read(1)
     run = run_of(tmp_path)
 
-    wait_for(lambda: read_catalogues(run).heartbeats)
+    wait_for(lambda: read_catalogues(str(run), names_in(run)).heartbeats)
     machine = [program.pid, *writers_of(run)]
     # All at once, as a power cut would: a writer that outlives its trainer for a moment notes that it crashed.
     for sign in (signal.SIGSTOP, signal.SIGKILL):

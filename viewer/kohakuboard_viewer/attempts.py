@@ -42,7 +42,7 @@ def turns_of(run: Run) -> list[Turn]:
         lowest = min((metric.step_lo for metric in run.metrics.values()), default=None)
         return [Turn(attempts[0], lowest, run.last_step)]
     shown = sorted(attempts, key=lambda one: (one.rank, -one.number))[:_MOST]
-    extents = _EXTENTS.get(run.path, run.version, lambda: _extents(run, shown))
+    extents = _EXTENTS.get(run.path, run.seen_version, lambda: _extents(run, shown))
     return [Turn(one, *extents.get((one.rank, one.number), (None, None))) for one in shown]
 
 

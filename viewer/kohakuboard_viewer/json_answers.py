@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
+import msgspec
 from starlette.responses import JSONResponse, Response
 
 __all__ = ["json_answer", "plain"]
@@ -37,6 +38,8 @@ def _composed(value: Any) -> Any:
         return {_text(str(key)): plain(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.structs.asdict(value))
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return plain(value._asdict())
     if hasattr(value, "tolist"):  # an array, or one number of it

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import quote
+
+import msgspec
 
 from kohakuboard.reader import Metric, Run
 
 from .colours import Colour, colour_of
 
-__all__ = ["Row", "leaves", "row_of"]
+__all__ = ["Placed", "Row", "leaves", "row_of"]
 
 # A config that is nested deeper is shown as it is below that.
 _DEEPEST: Final = 12
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Row:
+class Placed:
+    """Say where a run's pages are, and whether more is to come, from its directory's names and its status."""
+
+    __slots__ = ()
+
+    folder: str
+    id: str
+    status: str
+
+    @property
+    def live(self) -> bool:
+        """Tell whether more is to come."""
+        return self.status == "running"
+
+    @property
+    def url(self) -> str:
+        """Return the path of the run's page."""
+        return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"
+
+    @property
+    def project_url(self) -> str:
+        """Return the path of the page of the run's project."""
+        return f"/p/{quote(self.folder, safe='')}"
+
+
+class Row(msgspec.Struct, Placed, frozen=True, eq=False, gc=False):
     """Hold a run as it was at one moment.
 
     Times are in s since 1970 UTC, `config` and `summary` by the path of each leaf.
@@ -52,11 +77,6 @@ class Row:
     mark: int = 0  # of what was read: two of them are hardly ever the same
 
     @property
-    def live(self) -> bool:
-        """Tell whether more is to come."""
-        return self.status == "running"
-
-    @property
     def key(self) -> str:
         """Return what names the run in forms and addresses."""
         return f"{self.folder}/{self.id}"
@@ -67,16 +87,6 @@ class Row:
         return colour_of(self.id, self.chosen_colour)
 
     @property
-    def url(self) -> str:
-        """Return the path of the run's page."""
-        return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"
-
-    @property
-    def project_url(self) -> str:
-        """Return the path of the page of the run's project."""
-        return f"/p/{quote(self.folder, safe='')}"
-
-    @property
     def last_seen(self) -> float:
         """Return when the run was last heard of."""
         return self.ended if self.ended is not None else self.started + self.duration_s
@@ -84,10 +94,11 @@ class Row:
 
 def row_of(run: Run) -> Row:
     """Return what is known of a run that was just refreshed."""
-    texts = (run.name, run.given_name, run.path.name, run.project, run.status, run.group, run.notes)
+    folder, own_id = run.place
+    texts = (run.name, run.given_name, own_id, run.project, run.status, run.group, run.notes)
     return Row(
-        folder=run.path.parent.name,
-        id=run.path.name,
+        folder=folder,
+        id=own_id,
         name=run.name,
         given_name=run.given_name,
         project=run.project,
@@ -111,7 +122,7 @@ def row_of(run: Run) -> Row:
         archived=run.archived,
         version=run.seen_version,
         words="\n".join(text for text in (*texts, *run.tags) if text).lower(),
-        mark=hash((str(run.path), run.seen_version)),
+        mark=hash((run.place, run.seen_version)),
     )
 
 

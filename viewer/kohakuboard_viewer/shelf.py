@@ -20,13 +20,12 @@ from datetime import datetime
 from operator import is_
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from kohakuboard.errors import NotARunError, RunNotFoundError
 from kohakuboard.reader import Entry, Metric, Run, Workspace, open_run
 
 from .colours import Colour, colour_of
-from .rows import Row, row_of
+from .rows import Placed, Row, row_of
 from .table import Table, version_of
 
 __all__ = ["RunView", "Shelf", "view_of"]
@@ -39,7 +38,7 @@ _MANY_RUNS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class RunView:
+class RunView(Placed):
     """Hold what pages show of a run, as it was at one moment; `folder` and `id` name its directories."""
 
     folder: str
@@ -62,21 +61,6 @@ class RunView:
     colour: Colour
     version: str
 
-    @property
-    def live(self) -> bool:
-        """Tell whether more is to come."""
-        return self.status == "running"
-
-    @property
-    def url(self) -> str:
-        """Return the path of the run's page."""
-        return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"
-
-    @property
-    def project_url(self) -> str:
-        """Return the path of the page of the run's project."""
-        return f"/p/{quote(self.folder, safe='')}"
-
 
 class Shelf:
     """Find the runs under a root, or those of one project there."""
@@ -93,6 +77,7 @@ class Shelf:
         ] = {}  # by the entry's id: as long as that is kept, no other has it
         self._rows: list[Row] = []
         self._tables: dict[str | None, Table] = {}
+        self._versions: dict[str | None, str] = {}  # of the rows as they are
         self._opening = threading.Lock()
         self._opened: OrderedDict[Path, tuple[threading.Lock, Run]] = OrderedDict()
         self._lent: dict[tuple[str, str], tuple[float, threading.Lock, Run]] = {}
@@ -107,7 +92,11 @@ class Shelf:
         """Return a word that is another when one of the runs is."""
         with self._listing:
             self._list()
-            return version_of(self._chosen(project))
+            if (version := self._versions.get(project)) is None:
+                version = self._versions[project] = version_of(self._chosen(project))
+            while len(self._versions) > _KEPT_TABLES:
+                del self._versions[next(iter(self._versions))]
+            return version
 
     def table(self, project: str | None = None) -> Table:
         """Return the runs as a table."""
@@ -133,10 +122,11 @@ class Shelf:
             if entries is self._entries:
                 return
             known, self._known, self._entries = self._known, {}, entries
-            root, folders = os.path.realpath(self.root), dict[Path, bool]()
+            self._versions.clear()
+            root, folders = os.path.realpath(self.root), dict[str, bool]()
             for entry in entries:
                 found = known.get(id(entry))
-                if found is None and _is_inside(entry.run.path, root, folders):
+                if found is None and _is_inside(os.path.join(self.root, *entry.run.place), root, folders):
                     found = entry, row_of(entry.run)
                 if found is not None:
                     self._known[id(entry)] = found
@@ -176,7 +166,7 @@ class Shelf:
 
     def is_inside(self, path: Path) -> bool:
         """Tell whether a run is under the root in truth: links may lead anywhere."""
-        return _is_inside(path, os.path.realpath(self.root), {})
+        return _is_inside(str(path), os.path.realpath(self.root), {})
 
     def path(self, project: str, run_id: str) -> Path:
         """Return a run's directory; the project is named by its directory or as the user called it."""
@@ -227,11 +217,12 @@ def _in_one_go(*, many: bool) -> Iterator[None]:
             gc.enable()
 
 
-def _is_inside(path: Path, root: str, folders: dict[Path, bool]) -> bool:
+def _is_inside(path: str, root: str, folders: dict[str, bool]) -> bool:
     """Tell whether a run is under a root in truth, looking at each folder once."""
-    inside = folders.get(path.parent)
+    folder = os.path.dirname(path)
+    inside = folders.get(folder)
     if inside is None:
-        inside = folders[path.parent] = os.path.realpath(path.parent).startswith(f"{root}{os.sep}")
+        inside = folders[folder] = os.path.realpath(folder).startswith(f"{root}{os.sep}")
     return inside and not os.path.islink(path)
 
 
@@ -241,10 +232,7 @@ def _is_plain(name: str) -> bool:
 
 
 def view_of(run: Run) -> RunView:
-    """Return what is known of a run."""
-    # The version first, since asking for it takes in what is new: a page may be newer than its version says, and
-    # is then fetched once too often, but never older.
-    version = run.version
+    """Return what is known of a run that was just refreshed."""
     return RunView(
         folder=run.path.parent.name,
         id=run.path.name,
@@ -264,5 +252,5 @@ def view_of(run: Run) -> RunView:
         duration_s=run.duration_s,
         last_step=run.last_step,
         colour=colour_of(run.path.name, run.colour),
-        version=version,
+        version=run.seen_version,
     )

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import quote
 
 from kohakuboard.errors import KohakuBoardError, RunNotFoundError
 from kohakuboard.reader import Metric, Run
@@ -14,6 +13,7 @@ from kohakuboard.reader import Metric, Run
 from ..answers import digest_of
 from ..colours import Colour, colour_of
 from ..kept import Kept
+from ..rows import Placed
 from ..shelf import Shelf
 from .ask import RunsAsk
 
@@ -23,7 +23,7 @@ _LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Placed):
     """Hold what is known of one of the runs.
 
     Attributes:
@@ -46,16 +46,6 @@ class Compared:
     metrics: Mapping[str, Metric]
     version: str
     colour: Colour
-
-    @property
-    def url(self) -> str:
-        """Return the path of the run's page."""
-        return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"
-
-    @property
-    def live(self) -> bool:
-        """Tell whether more is to come."""
-        return self.status == "running"
 
 
 # The metrics are the reader's own, which it keeps as long as the run is open.

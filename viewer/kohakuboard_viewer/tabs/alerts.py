@@ -34,4 +34,4 @@ def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
     }
 
 
-TAB = Tab("alerts", "Alerts", lambda run: len(run.alerts), _show, version=lambda run: run.version)
+TAB = Tab("alerts", "Alerts", lambda run: len(run.alerts), _show, version=lambda run: run.seen_version)

@@ -71,4 +71,4 @@ def axes(names: Iterable[str]) -> list[str]:
     return [name for name in names if _AXIS.search(name)][:_MOST_AXES]
 
 
-TAB = Tab("charts", "Charts", lambda run: len(run.metrics), _show, version=lambda run: run.version)
+TAB = Tab("charts", "Charts", lambda run: len(run.metrics), _show, version=lambda run: run.seen_version)

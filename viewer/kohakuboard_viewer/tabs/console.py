@@ -45,7 +45,7 @@ def _ranks(run: Run) -> list[int]:
 
 
 def _version(run: Run) -> str:
-    return f"{run.version}-{_state(run)}"
+    return f"{run.seen_version}-{_state(run)}"
 
 
 def _state(run: Run) -> str:

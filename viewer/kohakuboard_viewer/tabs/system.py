@@ -38,6 +38,6 @@ TAB = Tab(
     "System",
     lambda run: len(run.system_metrics()),
     _show,
-    version=lambda run: run.version,
+    version=lambda run: run.seen_version,
     counted=False,
 )
