@@ -1,4 +1,4 @@
-"""What Linux knows of a process: memory and open files."""
+"""What Linux knows of a process: memory, processor time and open files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["Peak", "memory_mb", "open_files"]
+__all__ = ["Peak", "cpu_s", "memory_mb", "open_files"]
 
 
 def memory_mb(pid: int | str = "self", field: str = "VmRSS") -> float:
@@ -18,6 +18,12 @@ def memory_mb(pid: int | str = "self", field: str = "VmRSS") -> float:
         return 0.0
     found = [line.split()[1] for line in status.splitlines() if line.startswith(f"{field}:")]
     return int(found[0]) * 1024 / 1e6 if found else 0.0
+
+
+def cpu_s(pid: int | str = "self") -> float:
+    """Return the processor time that a process has taken, its own and the kernel's for it, to 10 ms."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def open_files(pid: int | str = "self") -> int:

@@ -6,14 +6,10 @@ a minute, each with what it links to as `src` and four windows of charts. Here t
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,6 +21,7 @@ from kohakuboard import Board, Histogram, Media, Table, Text
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.processes import memory_mb
 from tests.benchmarks.recorded import STARTED_S, record
+from tests.benchmarks.served import server
 from tests.benchmarks.test_viewer_runs import copies, template
 
 pytestmark = [
@@ -55,21 +52,6 @@ def much(root: Path) -> None:
             board.log({**rich, "note": Text(f"step {step}")}, step=step)
         board.log({"rows": Table({"x": chance.normal(size=50_000)})})
     copies(template(root.parent / "template"), root, 300)
-
-
-@contextmanager
-def server(root: Path) -> Iterator[tuple[subprocess.Popen[str], HTTPConnection]]:
-    command = [sys.executable, "-m", "kohakuboard", "open", str(root), "--no-browser", "--port", "0"]
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        try:
-            assert process.stdout is not None
-            port = re.search(r":(\d+)", process.stdout.readline())
-            assert port is not None
-            with closing(HTTPConnection("127.0.0.1", int(port[1]), timeout=300)) as connection:
-                yield process, connection
-        finally:
-            process.terminate()
 
 
 class Reader:

@@ -47,7 +47,6 @@ query = "option_0+%3C+0.5+and+status+%3D+finished+and+tag:baseline+and+name+~+re
 found["filter"] = often(f"/runs?{columns}&q={query}")
 found["group"] = often("/runs?group=config.option_1")
 found["home"] = often("/")
-found["poll"] = often("/version")
 values = [i * 7919 % 10_007 / 3 for i in range(10_000)]
 rows = [{"a": value} for value in values]
 def baseline():
@@ -104,4 +103,3 @@ def test_a_table_of_ten_thousand_runs(tmp_path: Path, figures: Figures) -> None:
     for name, limit in (("first page", 0.15), ("sort", 0.1), ("filter", 0.1), ("group", 0.1), ("home", 0.15)):
         figures.record(f"table of 10 000 runs: {name}", middle[name][0], "s", at_most=limit)
         figures.record("… in sorts of 10 000 dicts in Python", middle[name][1] / middle["python"][0], "x")
-    figures.record("table of 10 000 runs: is there anything new", middle["poll"][1], "s", at_most=0.002)
