@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -435,6 +435,8 @@ def _run_table(runs: Iterable[Run]) -> Table:
 def _print_run(console: Console, run: Run) -> None:
     from rich.text import Text
 
+    from kohakuboard.reader import leaves
+
     console.print(Text(run.name, "bold"), Text(run.status, STATUS_STYLES.get(run.status, "")))
     facts = {
         "run": _full_id(run),
@@ -452,7 +454,7 @@ def _print_run(console: Console, run: Run) -> None:
     }
     facts |= {f"problem {number}": problem for number, problem in enumerate(run.problems, 1)}
     _print_pairs(console, None, {name: fact for name, fact in facts.items() if fact not in (None, "")})
-    _print_pairs(console, "config", dict(_leaves(run.config)))
+    _print_pairs(console, "config", dict(leaves(run.config)))
     series = run.metrics
     _print_pairs(console, "summary", {key: value for key, value in run.summary.items() if key not in series})
     if series:
@@ -465,15 +467,6 @@ def _attempts(run: Run) -> str:
     own = [attempt for attempt in run.attempts if attempt.rank == 0 and attempt.number]
     ends = ", ".join(attempt.status for attempt in own)
     return f"{len(own)} ({ends})" if len(own) > 1 else ""
-
-
-def _leaves(values: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield what nested mappings hold, as ("optimizer.lr", 0.001)."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _print_pairs(console: Console, title: str | None, pairs: Mapping[str, object]) -> None:

@@ -12,6 +12,7 @@ from .artifacts import ArtifactFile, ArtifactUse, ArtifactVersion
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
 from .listing import Entry
+from .nested import leaves
 from .rich import (
     DensityEntry,
     HistogramSeries,
@@ -49,5 +50,6 @@ __all__ = [
     "TextEntry",
     "Workspace",
     "find_workspace",
+    "leaves",
     "open_run",
 ]

@@ -29,6 +29,7 @@ FORMAT: Final = 4
 HEADER_BYTES: Final = 100
 USER_VERSIONS: Final = 2**31
 READ_BYTES: Final = 1 << 16
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 _Content = tuple[int, bytes, int, CatalogueSnapshot]
 _DECODER: Final = msgspec.msgpack.Decoder(_Content)
@@ -77,7 +78,7 @@ def read_digest(run_db: str, names: Collection[str]) -> CatalogueSnapshot | None
 
 def _content(path: str) -> bytes:
     # By these calls it takes half as long as with open(), which asks for size, place and kind of the file, too.
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, _FLAGS)
     try:
         content = part = os.read(fd, READ_BYTES)
         while len(part) == READ_BYTES:
@@ -89,7 +90,7 @@ def _content(path: str) -> bytes:
 
 
 def _identity(run_db: str) -> tuple[bytes, int]:
-    fd = os.open(run_db, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(run_db, _FLAGS)
     try:
         return os.read(fd, HEADER_BYTES), os.fstat(fd).st_size
     finally:

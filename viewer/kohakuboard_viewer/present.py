@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from kohakuboard.reader import leaves
+
 __all__ = [
     "duration",
     "flatten",
@@ -110,14 +112,9 @@ def text(value: object) -> str:
     return shown if len(shown) <= _LONGEST_TEXT else shown[:_LONGEST_TEXT] + " …"
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the leaves of nested mappings as ("optimizer.lr", "0.001"); a list is one leaf."""
-    for key, value in values.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping) and value:
-            yield from flatten(value, f"{path}.")
-        else:
-            yield path, text(value)
+def flatten(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the leaves of nested mappings as ("optimizer.lr", "0.001")."""
+    return ((path, text(value)) for path, value in leaves(values))
 
 
 def split_words(query: str) -> list[str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from kohakuboard.reader import Metric, Run
+from kohakuboard.reader import Metric, Run, leaves
 
 from .colours import Colour, colour_of
 
-__all__ = ["Placed", "Row", "leaves", "row_of"]
-
-# A config that is nested deeper is shown as it is below that.
-_DEEPEST: Final = 12
+__all__ = ["Placed", "Row", "row_of"]
 
 
 class Placed:
@@ -131,12 +128,3 @@ def _flat(values: Mapping[str, Any]) -> Mapping[str, Any]:
     if dict not in map(type, values.values()):
         return values
     return dict(leaves(values))
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested mappings as ("optimizer.lr", 0.001); a list is one leaf."""
-    for key, value in values.items():
-        if isinstance(value, dict) and value and depth < _DEEPEST:
-            yield from leaves(value, f"{prefix}{key}.", depth + 1)
-        else:
-            yield f"{prefix}{key}", value

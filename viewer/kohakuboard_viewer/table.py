@@ -14,9 +14,11 @@ from typing import Final
 
 import numpy as np
 
+from kohakuboard.reader import leaves
+
 from . import fields
 from .column import Column
-from .rows import Row, leaves
+from .rows import Row
 
 __all__ = ["Table", "version_of"]
 

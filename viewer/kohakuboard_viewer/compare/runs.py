@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from kohakuboard.errors import KohakuBoardError, RunNotFoundError
-from kohakuboard.reader import Metric, Run
+from kohakuboard.reader import Metric, Run, leaves
 
 from ..answers import digest_of
 from ..colours import Colour, colour_of
@@ -17,7 +17,7 @@ from ..rows import Placed
 from ..shelf import Shelf
 from .ask import RunsAsk
 
-__all__ = ["Compared", "Gathered", "gather", "leaves", "version_of"]
+__all__ = ["Compared", "Gathered", "gather", "version_of"]
 
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
 
@@ -127,12 +127,3 @@ def _compared(address: str, run: Run) -> Compared:
         version=run.seen_version,
         colour=colour_of(run.path.name, run.colour),
     )
-
-
-def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of nested mappings by their paths, as ("optimizer.lr", 0.001); a list is one leaf."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
