@@ -39,7 +39,7 @@ from .calls import HIGHEST_STEP, Calls
 from .console import CaptureOutput, ConsoleCapture
 from .device import Copies, CudaCopies, LateCalls
 from .drops import Drops
-from .ending import end_of, error_text, uncaught_error
+from .ending import end_of, error_text, is_in_kernel, uncaught_error
 from .mappings import LoggedMapping
 from .names import directory_name, new_run_id, random_name
 from .plain import INT64, describe, plain, text_of, words
@@ -624,6 +624,8 @@ class Board(Calls, Shortcuts, Watching):
             _say(f"{self.name}: writing what was logged …")
 
         if not self._supervisor.finish(timeout_s, waiting, exiting=exiting):
+            if exiting and not timeout_s:
+                return
             _say(f"{self.name}: the writer goes on in the background; the run can be opened meanwhile")
         elif self._supervisor.gave_up:
             log.warning(
@@ -635,8 +637,10 @@ class Board(Calls, Shortcuts, Watching):
     def _finish_at_exit(self) -> None:
         error = uncaught_error()
         left = self._under_way if error is None else None
+        # Who shuts a kernel down kills it after 2.5 s, and nobody waits for what comes after it.
+        timeout_s = 0.0 if is_in_kernel() else FINISH_TIMEOUT_S
         # What sys.exit was given cannot be seen from here: the writer asks for the exit code when we are gone.
-        self._end(*end_of(error, left), FINISH_TIMEOUT_S, exiting=True, left=left)
+        self._end(*end_of(error, left), timeout_s, exiting=True, left=left)
 
     def _after_fork_in_child(self) -> None:
         """Become a board of the child: what it logs goes to a shard of its own, and it never ends the run."""

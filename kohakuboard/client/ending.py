@@ -10,7 +10,7 @@ from typing import Any
 from ..journal.ending import cut_short
 from .plain import LONGEST_TEXT, describe, storable_text
 
-__all__ = ["end_of", "error_text", "status_of", "uncaught_error"]
+__all__ = ["end_of", "error_text", "is_in_kernel", "status_of", "uncaught_error"]
 
 
 def status_of(error: BaseException | None) -> str:
@@ -52,6 +52,15 @@ def error_text(error: Any) -> str | None:
 def uncaught_error() -> BaseException | None:
     """Return the exception that ends this program, seen from an exit handler."""
     # In a notebook or a shell the last error may be hours old, and was the cell's, not the run's.
-    if hasattr(sys, "ps1") or hasattr(builtins, "get_ipython"):
+    if hasattr(sys, "ps1") or _has_shell():
         return None
     return getattr(sys, "last_exc", getattr(sys, "last_value", None))
+
+
+def is_in_kernel() -> bool:
+    """Tell whether this program is the kernel of a notebook."""
+    return _has_shell() and "ipykernel" in sys.modules
+
+
+def _has_shell() -> bool:
+    return hasattr(builtins, "get_ipython")
