@@ -69,7 +69,7 @@ def test_every_point_is_there_at_every_moment_of_a_live_run(board: Board) -> Non
     """Points move from the journal to Lance while somebody looks: never missing, never twice, at no refresh."""
     run = open_run(board.path)
     logged = 0
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 60  # of a busy machine; it ends as soon as it has seen enough
     in_lance = False
     row = {f"m{i}": 0.0 for i in range(200)}
     while time.monotonic() < deadline and not (in_lance and logged > 8000):
