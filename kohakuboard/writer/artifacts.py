@@ -14,7 +14,6 @@ import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,7 +29,7 @@ from ..storage.artifacts import (
     content_digest,
     tree_path,
 )
-from ..storage.sync import fsync_directory, fsync_file
+from ..storage.sync import fsync_directory, fsync_files
 
 if TYPE_CHECKING:
     from ..storage.artifacts import ArtifactTable
@@ -42,8 +41,6 @@ READ_BYTES: Final = 4 << 20
 MOST_READ_BYTES: Final = 16 << 30
 # Whoever holds the numbers of a project does so for milliseconds; one that hangs must not stop all others.
 NUMBERS_WITHIN_S: Final = 10.0
-# File systems with a log bring many files to the disk with one write of it, if they are asked at once.
-SYNC_THREADS: Final = 16
 _READ_ONLY: Final = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 
 
@@ -179,9 +176,7 @@ class ArtifactKeeper:
                 os.chmod(path, _READ_ONLY)
                 _link_or_copy(path, target)
             targets.append(target)
-        with ThreadPoolExecutor(SYNC_THREADS) as pool:
-            for _ in pool.map(fsync_file, targets):
-                self._alive()
+        fsync_files(targets, self._alive)
         for directory in directories:
             fsync_directory(directory)
 

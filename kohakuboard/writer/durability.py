@@ -24,7 +24,7 @@ from ..journal.directory import shard_directories
 from ..journal.format import SEGMENT_SUFFIX
 from ..journal.parcel import MANIFEST, PARCEL_SUFFIX
 from ..journal.stage import STAGED_SUFFIX
-from ..storage.sync import fsync_directory, fsync_file
+from ..storage.sync import fsync_directory, fsync_file, fsync_files
 
 __all__ = ["JournalSync"]
 
@@ -112,25 +112,29 @@ class JournalSync:
     def _sync_shard(self, shard: Path) -> None:
         names = sorted(os.listdir(shard))
         segments = [name for name in names if name.endswith(SEGMENT_SUFFIX)]
-        staged = [name for name in names if name.endswith(STAGED_SUFFIX)]
-        parcels = [
-            name for name in names if name.endswith(PARCEL_SUFFIX) and (shard / name / MANIFEST).exists()
-        ]
-        marks = {name: _mark(shard / name) for name in staged}
-        marks |= {name: _mark(shard / name / MANIFEST) for name in parcels}
+        staged = {name: _mark(shard / name) for name in names if name.endswith(STAGED_SUFFIX)}
+        parcels = {name: _mark(shard / name / MANIFEST) for name in names if name.endswith(PARCEL_SUFFIX)}
         done = self._done.get(shard)
-        # A new shard's segment first: its header tells whose records these are, and staged files can take long.
-        for name in [*(segments if done is None else []), *staged, *parcels, *segments]:
-            if done is None or name not in done or done[name] != marks.get(name):
-                if name.endswith(PARCEL_SUFFIX):
-                    for path in sorted((shard / name).iterdir()):
-                        with suppress(FileNotFoundError):
-                            fsync_file(path)
+        if done is None:
+            # A new shard's segments first: their header tells whose records these are, and staged files can take long.
+            done = {}
+            self._sync_segments(shard, segments)
+        files = [shard / name for name, mark in staged.items() if done.get(name) != mark]
+        for name, mark in parcels.items():
+            if mark is not None and done.get(name) != mark:
                 with suppress(FileNotFoundError):
-                    fsync_file(shard / name)
+                    files += [*sorted((shard / name).iterdir()), shard / name]
+        fsync_files(files, missing_ok=True)
+        self._sync_segments(shard, [name for name in segments if name not in done])
         fsync_directory(shard)
         # The last segment goes on growing.
-        self._done[shard] = marks | dict.fromkeys(segments[:-1])
+        self._done[shard] = {**staged, **parcels, **dict.fromkeys(segments[:-1])}
+
+    @staticmethod
+    def _sync_segments(shard: Path, names: Iterable[str]) -> None:
+        for name in names:
+            with suppress(FileNotFoundError):
+                fsync_file(shard / name)
 
     def _sync_names_above(self) -> None:
         for directory in (self._run, *self._run.parents):
