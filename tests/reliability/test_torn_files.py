@@ -20,6 +20,7 @@ import pytest
 from kohakuboard.cli import main
 from kohakuboard.errors import DamagedSeriesError
 from kohakuboard.journal.directory import segment_paths
+from kohakuboard.journal.filesystem import file_system
 from kohakuboard.journal.format import EVENT, RICH, ROW
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, open_run
@@ -320,6 +321,30 @@ def test_every_value_whose_staged_file_was_cut_short_or_is_gone_is_named(run: Pa
     ]
     assert sum("bytes are left of its staged file" in problem for problem in after.problems) == 4
     assert sum("is gone" in problem for problem in after.problems) == 2
+
+
+def test_a_staged_file_of_zeros_that_never_were_is_named_and_a_sparse_one_is_kept(run: Path) -> None:
+    """A power cut may leave a file its size and not its bytes; a user's own file may have holes."""
+    if file_system(run) not in ("ext4", "xfs"):
+        pytest.skip("ext4 and XFS alone tell which bytes were written")
+    shard = Shard(run / "journal", rank=1, host=os.uname().nodename)
+    values = {"dtype": "<f8", "shape": [300_000], **shard.stage.data(bytes(2_400_000))}
+    with open(run.parent / "sparse", "wb") as file:
+        file.truncate(1 << 20)
+        file.write(b"text")
+    copied = shard.stage.file(run.parent / "sparse")
+    histogram = {"name": "h", "index": 0, "type": "histogram", "bins": 8, "range": None, "values": values}
+    media = {"name": "m", "index": 1, "type": "media", "caption": None, "file": copied, "file_name": "sparse"}
+    shard.record(RICH, 0, msgspec.msgpack.encode({"scalars": {}, "items": [histogram, media]}))
+    shard.close()
+    for size in (0, 2_400_000):
+        os.truncate(shard.directory / values["staged"], size)
+    recover(run)
+    after = open_run(run)
+    (problem,) = after.problems
+    assert "'h' of step 0" in problem
+    assert "reached the disk" in problem
+    assert after.media("m")[0].read() == b"text".ljust(1 << 20, b"\0")
 
 
 def anything(draw: random.Random, depth: int = 0) -> Any:

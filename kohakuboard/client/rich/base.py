@@ -7,8 +7,8 @@ The training process hands over raw bytes; the writer counts, encodes and stores
 `type` names the module of this folder that made the item, the one of `writer/rich` that encodes it, and those of
 `storage/rich` and `reader/rich` that store and read it. Arrays and files of up to INLINE_BYTES travel inside the
 record; larger ones are staged as files beside the segments, whole, before the record that names them is appended:
-`{"staged": file name, "staged_bytes": its size}` in place of the bytes, at any depth of an item. Several may share a
-file, each with its `offset`.
+`{"staged": file name, "staged_bytes": its size}` in place of the bytes, at any depth of an item, and "sparse" beside it
+for the copy of a file that has holes. Several may share a file, each with its `offset`.
 
 What is still on its way from a GPU is an item's `late`, a function that returns the rest of it; see ../device.py.
 """

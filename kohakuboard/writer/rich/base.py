@@ -13,7 +13,7 @@ import numpy as np
 from sqlite_utils import Database
 
 from ...journal.dtypes import numpy_dtype, values_of
-from ...journal.stage import STAGED_SUFFIX
+from ...journal.stage import STAGED_SUFFIX, has_hole
 
 __all__ = [
     "Row",
@@ -98,6 +98,8 @@ def staged_path(item: Mapping[str, Any], shard: Path) -> Path:
         raise LostBytesError(f"its staged file {name} is gone") from None
     if found < item["staged_bytes"]:
         raise LostBytesError(f"{found} of {item['staged_bytes']} bytes are left of its staged file {name}")
+    if not item.get("sparse") and has_hole(path):
+        raise LostBytesError(f"not all bytes of its staged file {name} reached the disk")
     return path
 
 
