@@ -140,14 +140,14 @@ def _source(path: Any) -> Path:
     try:
         given = os.fspath(path)
         text = os.fsdecode(given) if isinstance(given, bytes) else given
-        source = Path(text).expanduser()
+        source = absolute = Path(text).expanduser()
         # Its own name, and not that of what a link leads to.
         absolute = Path(os.path.abspath(source))
         os.stat(absolute)
         return absolute
     except OSError as exc:
         raise _unreadable(str(absolute), exc) from exc
-    except Exception as exc:
+    except Exception as exc:  # a user's own __fspath__ may raise anything
         raise UnusableArtifactError(describe(path), f"is no path ({describe(exc)})") from exc
 
 

@@ -325,6 +325,18 @@ def test_an_artifact_larger_than_the_journal_may_be_is_kept(tmp_path: Path, make
     assert run.problems == []
 
 
+def test_a_path_from_a_directory_that_was_deleted_is_refused_by_name(
+    tmp_path: Path, make_board: MakeBoard, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    board = make_board()
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    board.log_artifact("weights.bin")
+    assert "'weights.bin'" in caplog.text
+    assert "absolute" not in caplog.text
+
+
 def test_a_closed_board_keeps_and_finds_nothing(tmp_path: Path, make_board: MakeBoard) -> None:
     board = make_board()
     board.finish()
