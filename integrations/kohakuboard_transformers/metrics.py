@@ -58,8 +58,9 @@ def split_final(logs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def hidden_nan(logs: Mapping[str, Any]) -> bool:
-    """Tell whether a loss of 0.0 stands for one that was not finite, as logging_nan_inf_filter has it."""
-    try:
-        return float(logs["loss"]) == 0.0 and not math.isfinite(float(logs["grad_norm"]))
-    except (KeyError, TypeError, ValueError):
-        return False
+    """Tell whether a loss of 0.0 stands for one that was not finite, as logging_nan_inf_filter has it.
+
+    The Trainer gives numbers. A tensor is not looked at, which would be to wait for the device that it is on.
+    """
+    loss, norm = logs.get("loss"), logs.get("grad_norm")
+    return isinstance(loss, float) and isinstance(norm, float) and loss == 0.0 and not math.isfinite(norm)

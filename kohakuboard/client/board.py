@@ -37,7 +37,8 @@ from .alerts import Alerts
 from .artifacts import UnusableArtifactError, artifact_event, find_artifact, use_event
 from .calls import HIGHEST_STEP, Calls
 from .console import CaptureOutput, ConsoleCapture
-from .device import Copies, CudaCopies, LateCalls
+from .cuda import CudaCopies
+from .device import Copies, LateCalls
 from .drops import Drops
 from .ending import end_of, error_text, is_in_kernel, uncaught_error
 from .mappings import LoggedMapping

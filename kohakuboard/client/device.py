@@ -7,8 +7,9 @@ are there. When the queue is empty the board appends directly again; one that lo
 
     log(loss=tensor)  ->  Copies.start: a copy and an event, on the stream  ->  LateCalls  ->  [thread] wait, append
 
-What is in flight when the process is killed is lost: on the host the value did not exist yet, and what was logged
-behind it had to keep its place. The queue holds MOST_CALLS; a call beyond that waits for the oldest.
+The copies are those of cuda.py. What is in flight when the process is killed is lost, and what came in the last
+PAUSE_S: on the host the value did not exist yet, and what was logged behind it had to keep its place. The queue holds
+MOST_CALLS; a call beyond that waits for the oldest.
 
 The thread alone appends what was queued: no signal handler can interrupt it between an append and the next.
 """
@@ -16,7 +17,6 @@ The thread alone appends what was queued: no signal handler can interrupt it bet
 from __future__ import annotations
 
 import math
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +26,12 @@ from typing import Any, Final, Protocol
 from ..journal.shard import Clock
 from ..journal.stage import Stage
 from .plain import INT64
-from .scalars import NotAScalarError
 
-__all__ = ["MOST_CALLS", "Copies", "CudaCopies", "LateCalls", "Transfer", "is_on_device"]
+__all__ = ["MOST_CALLS", "Copies", "LateCalls", "Transfer", "is_on_device"]
 
 MOST_CALLS: Final = 10_000
-SLAB_VALUES: Final = 1024
+# How long the thread lets calls gather. To wake it for each would have training wait for Python's global lock as often.
+PAUSE_S: Final = 0.005
 
 Append = Callable[[Any], None]
 
@@ -59,69 +59,6 @@ def is_on_device(value: Any) -> bool:
     return math.prod(value.shape) == 1 and not value.is_complex()
 
 
-class CudaCopies:
-    """Copy through PyTorch, into pinned memory, to which the device writes while the host goes on.
-
-    The module is looked up when it is needed: whoever has such a tensor has imported it.
-    """
-
-    def __init__(self, torch: Any = None) -> None:
-        self._torch = torch
-        self._slab: Any = None
-        self._used = 0
-
-    def start(self, values: Sequence[Any]) -> Transfer:
-        """Start one copy for the values of each device and type, on the streams that are current there."""
-        torch = self._torch = self._torch or sys.modules["torch"]
-        if torch.cuda.is_current_stream_capturing():
-            raise NotAScalarError(
-                "a CUDA graph is being captured, which computes nothing yet; log it after a replay"
-            )
-        groups: dict[tuple[Any, Any], list[int]] = {}
-        for place, value in enumerate(values):
-            groups.setdefault((value.device, value.dtype), []).append(place)
-        parts = []
-        with torch.no_grad():
-            for places in groups.values():
-                ours = [values[place].detach().reshape(()) for place in places]
-                host = self._room(len(ours))
-                host.copy_(torch.stack(ours) if len(ours) > 1 else ours[0].reshape(1), non_blocking=True)
-                parts.append((places, host))
-        events = [_event_on(torch, device) for device in {device for device, _ in groups}]
-        return _CudaTransfer(len(values), parts, events)
-
-    def _room(self, count: int) -> Any:
-        """Return pinned memory that nothing else uses; PyTorch takes it back when nobody refers to it."""
-        if self._slab is None or self._used + count > len(self._slab):
-            # Outside of inference mode: what is made in it cannot be written to later outside of it.
-            with self._torch.inference_mode(False):
-                size = max(SLAB_VALUES, count)
-                self._slab = self._torch.empty(size, dtype=self._torch.float64, device="cpu", pin_memory=True)
-            self._used = 0
-        self._used += count
-        return self._slab[self._used - count : self._used]
-
-
-class _CudaTransfer:
-    def __init__(self, count: int, parts: list[tuple[list[int], Any]], events: list[Any]) -> None:
-        self._count, self._parts, self._events = count, parts, events
-
-    def wait(self) -> list[float]:
-        for event in self._events:
-            event.synchronize()  # sleeps, and gives away Python's global lock
-        floats = [0.0] * self._count
-        for places, host in self._parts:
-            for place, number in zip(places, host.tolist(), strict=True):
-                floats[place] = number
-        return floats
-
-
-def _event_on(torch: Any, device: Any) -> Any:
-    event = torch.cuda.Event(blocking=True)
-    event.record(torch.cuda.current_stream(device))
-    return event
-
-
 class LateCalls:
     """Queue calls, in order, until their values are there; stand for the board's shard meanwhile.
 
@@ -137,7 +74,8 @@ class LateCalls:
         # Re-entrant: a signal handler may log while the call that it interrupted is being queued.
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
-        self._stopping = self._given_up = False
+        self._stopping = threading.Event()
+        self._given_up = False
 
     def add(self, shard: Any, append: Append) -> None:
         """Queue a call: `append` waits for its values and appends it to the shard that it is given.
@@ -147,7 +85,7 @@ class LateCalls:
         with self._changed:
             if shard is not self:
                 self._shard = shard
-            if self._stopping or not self._has_thread():
+            if self._stopping.is_set() or not self._has_thread():
                 self._append(append)
                 return
             # Before the call is queued: what comes in between finds an empty queue in place, and appends directly.
@@ -184,7 +122,7 @@ class LateCalls:
     def stop(self, timeout_s: float) -> int:
         """Wait until all calls are appended and end the thread; return how many were given up after `timeout_s`."""
         with self._changed:
-            self._stopping = True
+            self._stopping.set()
             self._changed.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
@@ -207,7 +145,8 @@ class LateCalls:
         while len(self._calls) >= MOST_CALLS and threading.current_thread() is not self._thread:
             self._changed.wait()
         self._calls.append(append)
-        self._changed.notify_all()
+        if len(self._calls) == 1:
+            self._changed.notify_all()
 
     def _has_thread(self) -> bool:
         """Tell whether the thread is there, starting it; where there can be none, a call waits itself."""
@@ -221,14 +160,23 @@ class LateCalls:
         return True
 
     def _work(self) -> None:
-        while (append := self._oldest()) is not None:
-            self._append(append)
-            self._take_out(append)
+        while self._has_calls():
+            self._stopping.wait(PAUSE_S)
+            # Of those that are there now. To wait for each that comes behind them would be to wake for each.
+            for _ in range(len(self._calls)):
+                if (append := self._oldest()) is not None:
+                    self._append(append)
+                    self._take_out(append)
+
+    def _has_calls(self) -> bool:
+        """Wait for a call; tell whether there is one, or the end has come."""
+        with self._changed:
+            while not self._calls and not self._stopping.is_set():
+                self._changed.wait()
+            return bool(self._calls)
 
     def _oldest(self) -> Append | None:
         with self._changed:
-            while not self._calls and not self._stopping:
-                self._changed.wait()
             return self._calls[0] if self._calls else None
 
     def _take_out(self, append: Append) -> None:

@@ -17,7 +17,8 @@ import pytest
 import torch
 
 from kohakuboard import Board, Histogram
-from kohakuboard.client.device import MOST_CALLS, SLAB_VALUES, CudaCopies, LateCalls, is_on_device
+from kohakuboard.client.cuda import SLAB_VALUES, CudaCopies
+from kohakuboard.client.device import MOST_CALLS, LateCalls, is_on_device
 from kohakuboard.journal.shard import Shard
 from kohakuboard.reader import Run, open_run
 from tests.client.streams import Scalar, Stream, board_on
@@ -357,11 +358,10 @@ class HostTorch:
     """Be `torch` for CudaCopies where there is no GPU: real tensors, on the host, and a stream that is always done."""
 
     no_grad, inference_mode = torch.no_grad, torch.inference_mode
-    stack, float64 = torch.stack, torch.float64
+    stack = torch.stack
 
     def __init__(self) -> None:
         self.slabs = 0
-        self.events = list[str]()
         self.cuda = SimpleNamespace(
             is_current_stream_capturing=lambda: False, current_stream=str, Event=self._event
         )
@@ -373,7 +373,7 @@ class HostTorch:
 
     def _event(self, *, blocking: bool) -> Any:
         assert blocking  # else the thread would spin
-        return SimpleNamespace(record=self.events.append, synchronize=lambda: None)
+        return SimpleNamespace(record=lambda stream: None, synchronize=lambda: None)
 
 
 def test_values_of_several_types_come_back_in_their_order() -> None:
@@ -390,19 +390,22 @@ def test_values_of_several_types_come_back_in_their_order() -> None:
     with torch.no_grad():
         tensors[0].fill_(9.0)
     assert transfer.wait() == [0.5, 2.0**40 + 1, 1.5, 1.0, 0.25, 2.5]
-    assert host.events == ["cpu"]
 
 
-def test_memory_is_pinned_once_for_many_values_and_shared_by_none() -> None:
+def test_memory_is_pinned_once_for_many_values_and_used_again() -> None:
     host = HostTorch()
     copies = CudaCopies(host)
     with torch.inference_mode():
         transfers = [copies.start([torch.tensor(float(i))]) for i in range(SLAB_VALUES // 2)]
     transfers += [copies.start([torch.tensor(float(i))]) for i in range(SLAB_VALUES // 2, SLAB_VALUES)]
+    # In flight all at once, none in the place of another.
     assert [transfer.wait() for transfer in transfers] == [[float(i)] for i in range(SLAB_VALUES)]
+    for i in range(2 * SLAB_VALUES):
+        assert copies.start([torch.tensor(float(i))]).wait() == [float(i)]
     assert host.slabs == 1
     many = [float(i) for i in range(2 * SLAB_VALUES)]
-    assert copies.start([torch.tensor(number) for number in many]).wait() == many
+    for _ in range(2):
+        assert copies.start([torch.tensor(number) for number in many]).wait() == many
     assert host.slabs == 2
 
 
@@ -435,4 +438,27 @@ def test_a_cuda_scalar_is_logged_without_a_single_wait_for_the_device(
     assert run.series("half").value.tolist() == [number + 1 for number in numbers]
     assert run.series("n").value.tolist() == run.series("x").value.tolist() == numbers
     assert run.series("loss").seq.tolist() == run.series("x").seq.tolist()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+def test_a_cuda_graph_can_be_captured_while_values_are_on_their_way(caplog: pytest.LogCaptureFixture) -> None:
+    """In the usual mode a wait for an event in any thread broke the capture, which ended the training."""
+    board = Board("graphs", capture_output=False)
+    loss, x = torch.zeros((), device="cuda"), torch.ones(8, device="cuda")
+    y, graph = x * 2, torch.cuda.CUDAGraph()
+    board.log(loss=loss)
+    for i in range(1, 100):
+        torch.cuda._sleep(400_000)  # type: ignore[no-untyped-call]
+        loss += 1.0
+        board.log({"loss": loss, "bins": Histogram(x).compute_bins()} if i % 10 == 0 else {"loss": loss})
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for _ in range(300):
+                y = x * 2
+    graph.replay()
+    assert y.tolist() == [2.0] * 8
+    run = finished(board)
+    assert run.series("loss").value.tolist() == [float(i) for i in range(100)]
+    assert len(run.histograms("bins").step) == 9
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
