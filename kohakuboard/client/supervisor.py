@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
+from ..journal.directory import name_on_its_way_out
 from ..journal.process import HELD_EXIT_CODE
 
 __all__ = ["Supervisor", "writer_environment"]
@@ -242,7 +243,9 @@ class Supervisor:
         _tell(pipe, self._farewell)
 
     def _is_all_written(self) -> bool:
-        return self._finishing.is_set() and not self._shard.exists()
+        """Tell whether a writer has come to its end, whatever its exit code: all is stored, and the shard deleted."""
+        names = (self._shard, name_on_its_way_out(self._shard))
+        return self._finishing.is_set() and not any(name.exists() for name in names)
 
     def _restart(self) -> None:
         with self._lock:

@@ -9,7 +9,7 @@ from typing import Final
 
 from .format import HEADER_BYTES, ShardIdentity, decode_header
 
-__all__ = ["process_has_shard", "segment_paths", "shard_directories", "shard_identity"]
+__all__ = ["name_on_its_way_out", "process_has_shard", "segment_paths", "shard_directories", "shard_identity"]
 
 _SEGMENT: Final = re.compile(r"\d{8}\.kbj")
 
@@ -24,6 +24,11 @@ def shard_directories(journal: Path) -> list[Path]:
         return []
     # See shard_name.
     return sorted(found, key=lambda path: (path.name.split("-")[1:2], path.name))
+
+
+def name_on_its_way_out(shard: Path) -> Path:
+    """Return what a shard is called while its files are deleted."""
+    return shard.with_name(f".{shard.name}")
 
 
 def segment_paths(shard: Path) -> list[Path]:

@@ -28,6 +28,7 @@ from .hold import Hold, RunDeletedError
 from .pace import Pace
 from .priority import keep_up, step_back
 from .sampler import SAMPLES_AGE_S, Sampler
+from .spent import remove_journal
 from .trainer import Trainer
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def recover_run(run: Path) -> bool:
 
     directories = shard_directories(run / "journal")
     if not directories and not is_damaged(run / "run.db"):
-        return False
+        return remove_journal(run / "journal")
     from .drain import Drain, may_drain
 
     identities = [identity for one in directories if (identity := shard_identity(one)) is not None]

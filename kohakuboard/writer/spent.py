@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ..journal.directory import shard_directories
+from ..journal.directory import name_on_its_way_out, shard_directories
 from ..journal.parcel import PARCEL_SUFFIX
 
 __all__ = ["Spent", "remove_journal", "remove_shard"]
@@ -71,16 +71,21 @@ class Spent:
 
 def remove_shard(shard: Path) -> None:
     """Delete a shard: its name goes first, at once, so that nobody who looks misses files of a shard that is there."""
-    gone = shard.with_name(f".{shard.name}")
+    gone = name_on_its_way_out(shard)
     with suppress(FileNotFoundError):
         os.replace(shard, gone)
     shutil.rmtree(gone, ignore_errors=True)
 
 
-def remove_journal(journal: Path) -> None:
-    """Delete a journal that has no shards any more, with what is left of removals that were cut short."""
-    if journal.is_dir() and not shard_directories(journal):
-        for path in journal.glob(".*"):
-            shutil.rmtree(path, ignore_errors=True)
-        with suppress(OSError):  # a process has begun to log meanwhile
-            journal.rmdir()
+def remove_journal(journal: Path) -> bool:
+    """Delete a journal that has no shards any more, with what is left of removals that were cut short.
+
+    True when there was one.
+    """
+    if not journal.is_dir() or shard_directories(journal):
+        return False
+    for path in journal.glob(".*"):
+        shutil.rmtree(path, ignore_errors=True)
+    with suppress(OSError):  # a process has begun to log meanwhile
+        journal.rmdir()
+    return True

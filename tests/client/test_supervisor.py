@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from kohakuboard import Board
 from kohakuboard.client import supervisor as supervisor_module
+from kohakuboard.journal.directory import name_on_its_way_out
 from kohakuboard.reader import open_run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no such signals and forks here")
@@ -69,6 +71,24 @@ def test_a_writer_that_is_killed_where_nobody_learns_how_it_ended_is_replaced(
     run = run_script(source + "board.finish()\nassert not (board.path / 'journal').exists()", tmp_path)
     assert open_run(run).status == "finished"
     assert open_run(run).series("a").value.tolist() == [1.0]
+
+
+def test_a_writer_that_is_killed_while_it_deletes_the_journal_is_replaced(tmp_path: Path) -> None:
+    """All is stored then, and what it left would have stayed on the disk."""
+    board = Board(base_dir=tmp_path, capture_output=False)
+    writer = board._supervisor.writer_pid
+    assert writer is not None
+    os.kill(writer, signal.SIGSTOP)
+    finishing = threading.Thread(target=board.finish)
+    finishing.start()
+    while not board._supervisor._finishing.is_set():
+        time.sleep(0.01)
+    shard = board._supervisor._shard
+    left = shard.rename(name_on_its_way_out(shard))
+    os.kill(writer, signal.SIGKILL)
+    finishing.join(60)
+    assert not left.exists()
+    assert not (board.path / "journal").exists()
 
 
 def test_a_forked_child_closes_no_file_but_the_pipe(tmp_path: Path) -> None:

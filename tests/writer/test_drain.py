@@ -330,6 +330,18 @@ def test_a_shard_whose_removal_was_cut_short_is_no_shard_and_goes_with_the_journ
     assert open_run(run).status == "finished"
 
 
+def test_what_a_removal_left_that_was_cut_short_at_the_very_end_is_deleted(tmp_path: Path) -> None:
+    """All was stored and the last shard on its way out: nobody looked at the journal of such a run again."""
+    with Board(base_dir=tmp_path) as board:
+        board.log(a=1.0)
+    left = board.path / "journal" / ".r0-1-1-0000" / "00000001.artifact"
+    left.mkdir(parents=True)
+    assert recover(board.path)
+    assert not (board.path / "journal").exists()
+    assert not recover(board.path)
+    assert open_run(board.path).series("a").value.tolist() == [1.0]
+
+
 def test_sums_beyond_the_largest_float_hurt_nobody(tmp_path: Path) -> None:
     """A sum of inf - inf is NaN, which SQLite keeps as NULL: the list of runs then failed for all runs."""
     with Board(base_dir=tmp_path) as board:
