@@ -6,6 +6,7 @@ run = open_run("kohakuboard/default/20261123-101530-calm-otter-3f9a")
 steps, times, losses, _ = run.series("train/loss")
 """
 
+from ..storage.packed import last_values
 from ..storage.summary import Metric
 from .alerts import Alert
 from .artifacts import ArtifactFile, ArtifactUse, ArtifactVersion
@@ -50,6 +51,7 @@ __all__ = [
     "TextEntry",
     "Workspace",
     "find_workspace",
+    "last_values",
     "leaves",
     "open_run",
 ]

@@ -121,7 +121,8 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     whole.summary = other.summary | whole.summary
     whole.tags += [tag for tag in other.tags if tag not in whole.tags]
     for rank, metrics in other.metrics.items():
-        known, reaches = whole.metrics.setdefault(rank, {}), whole.reaches.setdefault(rank, {})
+        known, reaches = dict(whole.metrics.get(rank, {})), dict(whole.reaches.get(rank, {}))
+        whole.metrics[rank], whole.reaches[rank] = known, reaches
         whole.shared_metrics |= {(rank, name) for name in known.keys() & metrics.keys()}
         for name, metric in metrics.items():
             one = known.get(name)

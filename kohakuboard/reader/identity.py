@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -60,10 +60,12 @@ class Identity:
 
 
 def describe(
-    snapshot: CatalogueSnapshot, events: Iterable[tuple[Event, ShardIdentity]], project: str, run_id: str
+    snapshot: CatalogueSnapshot, events: Sequence[tuple[Event, ShardIdentity]], project: str, run_id: str
 ) -> Identity:
     """Lay the events that are not committed over what is."""
     row = snapshot.run
+    # Only events change anything, and ten thousand runs that have ended have none: what is theirs is not copied.
+    own = dict if events else _itself
     identity = Identity(
         id=row.get("run_id") or run_id,
         name=row.get("name") or "",
@@ -71,9 +73,9 @@ def describe(
         group=row.get("group_name"),
         notes=row.get("notes"),
         tags=list(snapshot.tags),
-        config=dict(snapshot.config),
-        environment=dict(snapshot.environment),
-        user_summary=dict(snapshot.summary),
+        config=own(snapshot.config),
+        environment=own(snapshot.environment),
+        user_summary=own(snapshot.summary),
         status=row.get("status") or "running",
         error=row.get("error"),
         started_us=row.get("started_us"),
@@ -81,7 +83,7 @@ def describe(
         forked_from=_fork(json.loads(row["fork_from"]) if row.get("fork_from") else None),
         rank=row.get("rank"),
         shard=row.get("shard"),
-        beginnings=dict(snapshot.beginnings),
+        beginnings=own(snapshot.beginnings),
         heartbeats=snapshot.heartbeats,
         process=(row.get("host"), row.get("pid"), row.get("process_start")),
     )
@@ -187,6 +189,10 @@ def _change(values: dict[str, Any], body: dict[str, Any]) -> None:
 
 def _add(tags: list[str], new: Iterable[str]) -> None:
     tags += [tag for tag in new if tag not in tags]
+
+
+def _itself(values: dict[str, Any]) -> dict[str, Any]:
+    return values
 
 
 def _datetime(time_us: int) -> datetime:

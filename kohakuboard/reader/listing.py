@@ -18,7 +18,6 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -29,7 +28,7 @@ __all__ = ["Entry", "Listing", "directories"]
 
 # FAT keeps times to two seconds.
 CLOCK_GRAIN_S: Final = 3.0
-ROUND_S: Final = 300.0
+ROUND_S: Final = 600.0
 
 _MANY_NEW: Final = 50_000  # objects
 
@@ -41,7 +40,7 @@ class Entry(NamedTuple):
 
     run: Run
     stamp: Stamp | None  # None while the run does not rest
-    order: tuple[datetime, str]
+    order: tuple[int, str]  # by its start, and its id
 
 
 class Folder(NamedTuple):
@@ -59,7 +58,7 @@ class Listing:
         self._folders: dict[str, Folder] = {}
         self._entries: dict[str, Entry] = {}
         self._restless: dict[str, None] = {}  # in the order in which they were found
-        self._turn = 0
+        self._turns: Iterator[str] = iter(())
         self._looked_at = time.monotonic()
         self._sorted: list[Entry] = []
         self._places: dict[str, int] | None = None  # in `_sorted`, None while that is out of order
@@ -113,10 +112,12 @@ class Listing:
         """Return the runs whose turn it is, so many as the time since the last look allows."""
         now, known = time.monotonic(), len(self._entries)
         n = min(math.ceil(known * (now - self._looked_at) / ROUND_S), known)
-        begin = self._turn if self._turn < known else 0
-        self._looked_at, self._turn = now, begin + n
-        found = list(islice(self._entries, begin, begin + n))
-        return found + list(islice(self._entries, n - len(found)))
+        self._looked_at = now
+        found = list(islice(self._turns, n))
+        if len(found) < n:
+            self._turns = iter(list(self._entries))
+            found += islice(self._turns, n - len(found))
+        return [path for path in found if path in self._entries]
 
     def _look(self, path: str) -> None:
         stamp, known = _stamp(path), self._entries.get(path)
@@ -200,7 +201,7 @@ def _entry(path: str, stamp: Stamp | None, known: Entry | None) -> Entry:
     else:
         run = known.run
         run.refresh()
-    return Entry(run, stamp if _rests(run, stamp) else None, (run.started, run.id))
+    return Entry(run, stamp if _rests(run, stamp) else None, (run.started_us, run.id))
 
 
 def _stamp(path: str) -> Stamp | None:

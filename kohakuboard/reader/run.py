@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
@@ -23,6 +23,7 @@ from ..journal.format import machine_rank
 from ..journal.scan import Column, join_columns
 from ..storage.annotations import ANNOTATIONS_FILE, Annotations, read_annotations
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
+from ..storage.packed import latest_step
 from ..storage.shards import is_of_machine, shard_number
 from ..storage.summary import Metric, summarise
 from .alerts import ALERTS_QUERY, Alert, alerts_of
@@ -115,8 +116,8 @@ class Run(RichValues):
     def __init__(self, path: str | Path) -> None:
         # As text: of 10 000 runs in a list few are asked for more, and a Path takes as long to make as a file to read.
         self._directory = path if isinstance(path, str) else str(path.absolute())
-        folder, self._own_id = os.path.split(self._directory)
-        self._folder = os.path.basename(folder)
+        folder, _, self._own_id = self._directory.rpartition(os.sep)
+        self._folder = folder.rpartition(os.sep)[2]
         self._names: Sequence[str] = ()
         self._tail = Tail(f"{self._directory}/journal")
         self._whole_tail: tuple[str, Tail] | None = None
@@ -132,8 +133,9 @@ class Run(RichValues):
         self._annotations_unreadable: str | None = None
         self._stores = Stores(self._directory)
         self._placed: Placed | None = None
-        self._by_rank: dict[int, dict[str, Metric]] = {}
-        self._metrics: dict[str, Metric] = {}
+        self._by_rank: Mapping[int, Mapping[str, Metric]] = {}
+        self._summaries: Mapping[str, Metric] = {}
+        self._metrics: dict[str, Metric] | None = None  # the same, when somebody has asked for them
         self._version = ""
         self.refresh()
 
@@ -252,9 +254,19 @@ class Run(RichValues):
         return self._identity.started
 
     @property
+    def started_us(self) -> int:
+        """Return the same in µs since 1970 UTC."""
+        return self._identity.started_us or 0
+
+    @property
     def ended(self) -> datetime | None:
         """Return when the run ended (UTC); None while it runs."""
         return self._identity.ended
+
+    @property
+    def ended_us(self) -> int | None:
+        """Return the same in µs since 1970 UTC."""
+        return self._identity.ended_us
 
     @property
     def duration_s(self) -> float:
@@ -313,7 +325,14 @@ class Run(RichValues):
     @property
     def metrics(self) -> dict[str, Metric]:
         """Return the summary of each metric by name, in order of first appearance: of what `series` returns."""
+        if self._metrics is None:
+            self._metrics = dict(self._summaries)
         return self._metrics
+
+    @property
+    def summaries(self) -> Mapping[str, Metric]:
+        """Return the same, of a run that has ended each made as it is asked for: what a list of runs keeps."""
+        return self._summaries
 
     @property
     def last_step(self) -> int | None:
@@ -350,7 +369,12 @@ class Run(RichValues):
         They are no `metrics`: `series` returns them, too, and their steps are whole seconds since the run began.
         """
         host = next(iter(self.hosts), None) if host is None else host
-        return dict(self._by_rank.get(machine_rank(host), {})) if host is not None else {}
+        return dict(self.system_summaries(host))
+
+    def system_summaries(self, host: str | None = None) -> Mapping[str, Metric]:
+        """Return the same as `summaries` are."""
+        host = next(iter(self.hosts), None) if host is None else host
+        return self._by_rank.get(machine_rank(host), {}) if host is not None else {}
 
     def series(
         self, name: str, *, rank: int | None = None, attempt: int | None = None, host: str | None = None
@@ -428,7 +452,7 @@ class Run(RichValues):
     @property
     def rests(self) -> bool:
         """Tell whether the run had ended, as of the last refresh, and nothing was open in its directory."""
-        if self.ended is None or self._status in ("running", "unreadable"):
+        if self.ended_us is None or self._status in ("running", "unreadable"):
             return False
         if "journal" in self._names or [name for name in self._names if name.endswith(OPEN_ENDINGS)]:
             return False
@@ -526,27 +550,34 @@ class Run(RichValues):
         return True
 
     def _summarise(self) -> None:
-        by_rank = self._snapshot.metrics
+        by_rank: dict[int, Mapping[str, Metric]] = self._snapshot.metrics
         # What one database knows of an attempt may supersede what another one has added up.
         superseded = set(self._snapshot.shared_metrics)
         if tails := self._tail.all_columns():
             superseded |= self._superseded_by_tail()
         if tails or superseded:
-            by_rank = {rank: dict(metrics) for rank, metrics in by_rank.items()}
-            self._add_tails(by_rank, tails)
+            changed = {rank: dict(metrics) for rank, metrics in by_rank.items()}
+            self._add_tails(changed, tails)
+            self._sum_up_anew(changed, superseded)
+            by_rank = {**changed}
+        self._by_rank = by_rank
+        ranks = sorted(rank for rank in by_rank if rank >= 0)
+        self._summaries = by_rank[ranks[0]] if ranks else {}
+        for rank in ranks[1:]:
+            more = {n: metric for n, metric in by_rank[rank].items() if n not in self._summaries}
+            self._summaries = {**self._summaries, **more}
+        self._metrics = None
+        self._last_step = latest_step(self._summaries)
+
+    def _sum_up_anew(
+        self, by_rank: Mapping[int, dict[str, Metric]], superseded: Iterable[tuple[int, str]]
+    ) -> None:
         for rank, name in superseded:
             pieces = [column for _, column in self.parts(name, rank) if len(column.seqs)]
             if pieces:
                 by_rank[rank][name] = summarise(name, join_columns(pieces))
             else:
                 by_rank[rank].pop(name, None)
-        self._by_rank = by_rank
-        ranks = sorted(rank for rank in by_rank if rank >= 0)
-        self._metrics = by_rank[ranks[0]] if ranks else {}
-        for rank in ranks[1:]:
-            more = {n: metric for n, metric in by_rank[rank].items() if n not in self._metrics}
-            self._metrics = self._metrics | more
-        self._last_step = max((metric.step_hi for metric in self._metrics.values()), default=None)
 
     def _add_tails(
         self, by_rank: dict[int, dict[str, Metric]], tails: Mapping[str, Mapping[str, Column]]

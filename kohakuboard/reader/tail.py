@@ -78,6 +78,8 @@ class Tail:
 
     def events(self) -> list[tuple[Event, ShardIdentity]]:
         """Return the events in the order of their time, each with who wrote it."""
+        if not self._shards:
+            return []
         return merge_events(
             (shard.batch.events, shard.cursor.identity)
             for shard in self._shards.values()

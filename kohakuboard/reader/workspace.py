@@ -27,7 +27,7 @@ class Workspace:
         """Return the same runs as entries: as long as a run rests and nothing about it changes, the same object.
 
         With `glance`, for who asks every few seconds, ended runs are taken to be as they were, unless our own programs
-        changed them; what others do to one of them is seen within five minutes.
+        changed them; what others do to one of them is seen within ten minutes.
         """
         return self._listing.entries(glance=glance)
 

@@ -6,7 +6,7 @@ random for this very digest (SQLite's user_version), a counter that each later t
 of a write-ahead log (18, 19). While there is a log or a rollback journal beside run.db, those decide, and the digest
 does not count.
 
-    msgpack    [format, header of run.db, its size in bytes, CatalogueSnapshot]
+    msgpack    [format, header of run.db, its size in bytes, CatalogueSnapshot without metrics, {rank: Packed}]
 """
 
 from __future__ import annotations
@@ -20,18 +20,20 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from .overview import CatalogueSnapshot, take_snapshot
+from .packed import Packed, PackedMetrics, PackedReaches, packed
 
 __all__ = ["drop_digest", "read_digest", "write_digest"]
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 HEADER_BYTES: Final = 100
 USER_VERSIONS: Final = 2**31
 READ_BYTES: Final = 1 << 16
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
-_Content = tuple[int, bytes, int, CatalogueSnapshot]
+_Content = tuple[int, bytes, int, CatalogueSnapshot, dict[int, Packed]]
 _DECODER: Final = msgspec.msgpack.Decoder(_Content)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -47,7 +49,9 @@ def write_digest(run_db: Path, connection: sqlite3.Connection) -> None:
     path = run_db.with_suffix(".digest")
     half = path.with_name(f"{path.name}.tmp")
     with suppress(OverflowError, UnicodeEncodeError, RecursionError, OSError):
-        half.write_bytes(_ENCODER.encode((FORMAT, header, size, snapshot)))
+        metrics = {rank: packed(found, snapshot.reaches[rank]) for rank, found in snapshot.metrics.items()}
+        rest = replace(snapshot, metrics={}, reaches={})
+        half.write_bytes(_ENCODER.encode((FORMAT, header, size, rest, metrics)))
         half.replace(path)
 
 
@@ -69,11 +73,16 @@ def read_digest(run_db: str, names: Collection[str]) -> CatalogueSnapshot | None
     if f"{name}-wal" in names or f"{name}-journal" in names:
         return None
     try:
-        version, header, size, snapshot = _DECODER.decode(_content(f"{run_db[: -len('.db')]}.digest"))
-        current = _identity(run_db)
-    except (OSError, msgspec.DecodeError):
+        version, header, size, snapshot, metrics = _DECODER.decode(
+            _content(f"{run_db[: -len('.db')]}.digest")
+        )
+        if version != FORMAT or _identity(run_db) != (header, size):
+            return None
+        snapshot.metrics = {rank: PackedMetrics(found) for rank, found in metrics.items()}
+        snapshot.reaches = {rank: PackedReaches(found) for rank, found in metrics.items()}
+    except (OSError, ValueError, msgspec.DecodeError):
         return None
-    return snapshot if version == FORMAT and current == (header, size) else None
+    return snapshot
 
 
 def _content(path: str) -> bytes:

@@ -1,7 +1,8 @@
 """The small tables of run.db, read at once: all that a list of runs shows, and a page's frame.
 
 They are read by the ten thousand from digests: as Structs, positional, in two thirds of the time that dataclasses and
-tuples take. None of them is ever part of a reference cycle, so none is shown to the collector (`gc=False`).
+tuples take; metrics, of which there are most, as bytes (see packed.py). None of them is ever part of a reference cycle,
+so none is shown to the collector (`gc=False`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -73,8 +75,8 @@ class CatalogueSnapshot(msgspec.Struct, array_like=True, gc=False):
     summary: dict[str, Any] = {}
     environment: dict[str, Any] = {}
     tags: list[str] = []
-    metrics: dict[int, dict[str, Metric]] = {}
-    reaches: dict[int, dict[str, Reach]] = {}
+    metrics: dict[int, Mapping[str, Metric]] = {}
+    reaches: dict[int, Mapping[str, Reach]] = {}
     shards: dict[str, ShardRow] = {}
     origins: dict[str, ShardOrigin] = {}
     beginnings: dict[str, Beginning] = {}
@@ -110,13 +112,16 @@ def take_snapshot(connection: sqlite3.Connection) -> CatalogueSnapshot:
 
 
 def _take_metrics(connection: sqlite3.Connection, snapshot: CatalogueSnapshot) -> None:
+    metrics: dict[int, dict[str, Metric]] = {}
+    reaches: dict[int, dict[str, Reach]] = {}
     for rank, attempt, prior_hi, *values in connection.execute(
         "SELECT rank, attempt, prior_hi, name, count, nonfinite, last, last_step, last_time_us, min, min_step, "
         "max, max_step, sum, step_lo, step_hi FROM metrics ORDER BY rowid"
     ):
         metric = _metric(tuple(values))
-        snapshot.metrics.setdefault(rank, {})[metric.name] = metric
-        snapshot.reaches.setdefault(rank, {})[metric.name] = Reach(attempt, prior_hi)
+        metrics.setdefault(rank, {})[metric.name] = metric
+        reaches.setdefault(rank, {})[metric.name] = Reach(attempt, prior_hi)
+    snapshot.metrics, snapshot.reaches = {**metrics}, {**reaches}
 
 
 def _take_shards(connection: sqlite3.Connection, snapshot: CatalogueSnapshot) -> None:

@@ -61,6 +61,9 @@ def create_app(
     compare = compare_routes(shelf, pages)
     app = Starlette(
         routes=[
+            # Pages that are left open ask for these every two seconds, and routes are tried one by one.
+            Route("/version", data.runs_version),
+            Route(f"{_RUN}/version", data.run_version),
             Route("/openapi.json", lambda request: json_answer(described(app.routes))),
             Route("/", lists.home),
             Route("/.json", lists.home_json),
@@ -79,7 +82,6 @@ def create_app(
             Route("/restore", changes.restore, methods=["POST"]),
             Route("/views", changes.save_view, methods=["POST"]),
             Route("/views/delete", changes.delete_view, methods=["POST"]),
-            Route("/version", data.runs_version),
             Route("/series", data.series),
             Route("/series.csv", data.csv),
             Route("/series.svg", data.svg),
@@ -92,7 +94,6 @@ def create_app(
             Route(f"{_RUN}/series.svg", data.svg),
             Route(f"{_RUN}/artifacts/{{name}}/{{version:int}}/{{path:path}}", downloads.artifact),
             Route(f"{_RUN}/sparkline.svg", data.sparkline),
-            Route(f"{_RUN}/version", data.run_version),
             Route(f"{_RUN}/histograms/map", heats.columns),
             Route(f"{_RUN}/histograms/map.png", heats.picture),
             Route(f"{_RUN}/tensors/slice.png", heats.slice),

@@ -123,10 +123,10 @@ class Shelf:
                 return
             known, self._known, self._entries = self._known, {}, entries
             self._versions.clear()
-            root, folders = os.path.realpath(self.root), dict[str, bool]()
+            root, real, folders = str(self.root), os.path.realpath(self.root), dict[str, bool]()
             for entry in entries:
                 found = known.get(id(entry))
-                if found is None and _is_inside(os.path.join(self.root, *entry.run.place), root, folders):
+                if found is None and _is_inside(root, *entry.run.place, real, folders):
                     found = entry, row_of(entry.run)
                 if found is not None:
                     self._known[id(entry)] = found
@@ -166,7 +166,9 @@ class Shelf:
 
     def is_inside(self, path: Path) -> bool:
         """Tell whether a run is under the root in truth: links may lead anywhere."""
-        return _is_inside(str(path), os.path.realpath(self.root), {})
+        return _is_inside(
+            str(path.parent.parent), path.parent.name, path.name, os.path.realpath(self.root), {}
+        )
 
     def path(self, project: str, run_id: str) -> Path:
         """Return a run's directory; the project is named by its directory or as the user called it."""
@@ -217,13 +219,13 @@ def _in_one_go(*, many: bool) -> Iterator[None]:
             gc.enable()
 
 
-def _is_inside(path: str, root: str, folders: dict[str, bool]) -> bool:
-    """Tell whether a run is under a root in truth, looking at each folder once."""
-    folder = os.path.dirname(path)
+def _is_inside(above: str, folder: str, own_id: str, root: str, folders: dict[str, bool]) -> bool:
+    """Tell whether the run above/folder/own_id is under a root in truth, looking at each folder once."""
+    path = f"{above}{os.sep}{folder}"
     inside = folders.get(folder)
     if inside is None:
-        inside = folders[folder] = os.path.realpath(folder).startswith(f"{root}{os.sep}")
-    return inside and not os.path.islink(path)
+        inside = folders[folder] = os.path.realpath(path).startswith(f"{root}{os.sep}")
+    return inside and not os.path.islink(f"{path}{os.sep}{own_id}")
 
 
 def _is_plain(name: str) -> bool:
