@@ -52,13 +52,16 @@ ZOOM = """async ([lo, hi]) => {
     return drawn
 }"""
 SHOW = "(source) => { document.querySelector('kobo-chart').dataset.src = source }"
+# Told by the chart, and not asked for at every frame: that alone makes frames, each of them laid out and painted anew.
 FIRST_DRAWN = """() => new Promise((done) => {
-    const look = () => {
-        const chart = document.querySelector("kobo-chart[data-state=ready] canvas")
-        if (chart) done(performance.now())
-        else requestAnimationFrame(look)
-    }
-    look()
+    const isDrawn = () => document.querySelector("kobo-chart[data-state=ready] canvas") !== null
+    const observer = new MutationObserver(() => {
+        if (!isDrawn()) return
+        observer.disconnect()
+        requestAnimationFrame(() => done(performance.now()))
+    })
+    if (isDrawn()) return done(performance.now())
+    observer.observe(document, { subtree: true, attributeFilter: ["data-state"] })
 })"""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from starlette.testclient import TestClient
 
 from kohakuboard import Board
 from kohakuboard_viewer.app import create_app
+from kohakuboard_viewer.server import bound
 
 Log = Callable[[Board], None]
 WriteRun = Callable[..., Path]
@@ -88,7 +88,7 @@ def axe() -> str:
 @contextmanager
 def served(root: Path) -> Iterator[str]:
     """Serve a root on a free port for the length of a with block, and give its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with bound("127.0.0.1", 0) as listener:
         server = uvicorn.Server(uvicorn.Config(create_app(root), log_level="warning"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kohakuboard_viewer.grid import laid_over
-from kohakuboard_viewer.reduce import Curve, bucket_shift
+from kohakuboard_viewer.reduce import Curve, bucket_shift, reduce_all
+from kohakuboard_viewer.smooth import Smoothing
 
 Points = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
@@ -58,3 +59,35 @@ def test_no_point_and_no_extreme_of_any_curve_is_lost(points: list[Points], buck
     assert np.nanmin(grid.low, axis=1).tolist() == [y.min() for _, y in points]
     assert grid.x_lo[0] == lo
     assert grid.x_hi[-1] == hi
+
+
+@settings(deadline=None)
+@given(
+    curves(),
+    st.integers(1, 40),
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.integers(1, 3),
+    st.booleans(),
+    st.booleans(),
+)
+def test_curves_reduced_at_once_are_what_each_is_alone(
+    points: list[Points], buckets: int, begin: float, end: float, times: int, smoothed: bool, gaps: bool
+) -> None:
+    """Those with points at the same places go as one table; here are some of these, of others, and with NaN."""
+    drawn = [Curve(x, y + i) for x, y in points for i in range(times)]
+    if gaps:
+        x, y = points[0]
+        drawn.append(Curve(x, np.where(np.arange(len(y)) % 3, y, np.nan)))
+    last = max(curve.last for curve in drawn)
+    lo, hi = sorted((int(begin * last), int(end * last)))
+    smooth = Smoothing("ema", 0.7) if smoothed else None
+    found = reduce_all(drawn, lo, hi, buckets, smooth)
+    alone = [curve.reduce(lo, hi, buckets, smooth=smooth, shared=len(drawn) > 1) for curve in drawn]
+    shift = bucket_shift(lo, hi, buckets)
+    for ours, expected in (
+        (laid_over(found, shift), laid_over(alone, shift)),
+        *zip(found, alone, strict=True),
+    ):
+        for name in ("x_lo", "x_hi", "low", "high", "mean", "smooth", "count", "nonfinite"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(expected, name), err_msg=name)

@@ -15,7 +15,7 @@ from .axes import Axis
 from .grid import Grid, laid_over
 from .lines import Drawn
 from .picture import Scene
-from .reduce import bucket_shift
+from .reduce import bucket_shift, reduce_all
 from .smooth import Smoothing
 from .wanted import Known
 
@@ -49,12 +49,8 @@ class Chart:
 
     def reduced(self, width: int, smooth: Smoothing | None) -> Grid:
         """Return the curves at about `width` places."""
-        buckets = self._buckets(width)
-        shared = len(self.drawn) > 1
-        parts = [
-            each.curve.reduce(self.lo, self.hi, buckets, smooth=smooth, shared=shared) for each in self.drawn
-        ]
-        return laid_over(parts, self._shift(width))
+        curves, buckets = [each.curve for each in self.drawn], self._buckets(width)
+        return laid_over(reduce_all(curves, self.lo, self.hi, buckets, smooth), self._shift(width))
 
     def news(self, grid: Grid, width: int, known: Known | None) -> tuple[Grid, dict[str, Any]]:
         """Return what is not drawn yet of a reduced window, and what to say of that.

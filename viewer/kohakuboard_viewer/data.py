@@ -64,7 +64,7 @@ class Data:
         """Send one window of one metric or more, of one run or more."""
         wanted = wanted_of(request)
         lines = find_lines(self._shelf, wanted)
-        etag = lines.etag(str(request.query_params))
+        etag = lines.etag(request.url.query)
         if is_known(request, etag):
             return not_modified(etag)
         chart = self._chart(wanted, lines)
@@ -87,7 +87,7 @@ class Data:
         """Send a chart as a picture."""
         wanted, query = wanted_of(request), request.query_params
         lines = find_lines(self._shelf, wanted)
-        etag = lines.etag(str(query))
+        etag = lines.etag(request.url.query)
         if is_known(request, etag):
             return not_modified(etag)
         chart = self._chart(wanted, lines)

@@ -44,6 +44,8 @@ def laid_over(curves: Sequence[Reduction], shift: int) -> Grid:
     """Return curves that were reduced to buckets 2^shift wide; of one curve, what it was reduced to."""
     if len(curves) == 1:
         return _alone(curves[0])
+    if all(curve.x_lo is curves[0].x_lo for curve in curves):
+        return _in_step(curves)
     numbers = [curve.x_lo >> shift for curve in curves]
     places = _union(numbers)
     shape = len(curves), len(places)
@@ -66,6 +68,21 @@ def _union(numbers: Sequence[Ints]) -> Ints:
     if all(np.array_equal(first, other) for other in numbers[1:]):
         return first
     return np.unique(np.concatenate(numbers))
+
+
+def _in_step(curves: Sequence[Reduction]) -> Grid:
+    """Return curves that were reduced as one table."""
+    smooth = [curve.smooth for curve in curves if curve.smooth is not None]
+    return Grid(
+        x_lo=curves[0].x_lo,
+        x_hi=curves[0].x_hi,
+        low=np.stack([curve.low for curve in curves]),
+        high=np.stack([curve.high for curve in curves]),
+        mean=np.stack([curve.mean for curve in curves]),
+        smooth=np.stack(smooth) if smooth else None,
+        count=np.stack([curve.count for curve in curves]),
+        nonfinite=np.stack([curve.nonfinite for curve in curves]),
+    )
 
 
 def _alone(curve: Reduction) -> Grid:

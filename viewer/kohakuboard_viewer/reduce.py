@@ -15,16 +15,17 @@ A value that is not finite is counted, and is no extreme and no part of a mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .positions import positions_of
+from .positions import Even, positions_of
 from .smooth import Smoothing, smoothed
 
-__all__ = ["Curve", "Reduction", "bucket_shift"]
+__all__ = ["Curve", "Reduction", "bucket_shift", "reduce_all"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -59,7 +60,10 @@ class _Cut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Buckets:
-    """Hold B buckets as the B + 1 indices of points between them, and what reduces further by merging."""
+    """Hold B buckets as the B + 1 indices of points between them, and what reduces further by merging.
+
+    Of C curves with points at the same places, all but the indices is C × B.
+    """
 
     bounds: Ints
     low: Floats
@@ -95,6 +99,8 @@ class Curve:
             self._values[self._bad] = np.nan
         self._levels: dict[int, _Buckets] = {}
         self._smoothings: dict[Smoothing, Curve] = {}
+        #: How much memory the curve and what it keeps take, in bytes.
+        self.nbytes = self._measured()
 
     def __len__(self) -> int:
         return len(self._at)
@@ -119,9 +125,7 @@ class Curve:
         """Return the highest position."""
         return self._at[len(self) - 1]
 
-    @property
-    def nbytes(self) -> int:
-        """Return how much memory the curve and what it keeps take, in bytes."""
+    def _measured(self) -> int:
         kept = [self._at, self._values, self._bad, self._odd, *list(self._levels.values())]
         smooth = [curve._values.nbytes for curve in list(self._smoothings.values())]
         return sum(each.nbytes for each in kept) + sum(smooth)
@@ -200,6 +204,7 @@ class Curve:
             else:
                 level = self._coarsen(self._levels[finer], shift)
             self._levels[shift] = level
+            self.nbytes = self._measured()
         return level
 
     def _coarsen(self, level: _Buckets, shift: int) -> _Buckets:
@@ -239,7 +244,60 @@ class Curve:
             for oldest in list(self._smoothings)[: 1 - _KEPT_SMOOTHINGS]:
                 self._smoothings.pop(oldest, None)
             self._smoothings[smooth] = found
+            self.nbytes = self._measured()
         return found
+
+
+class Reducible(Protocol):
+    """Be drawn as a curve is."""
+
+    def reduce(
+        self, lo: int, hi: int, buckets: int, *, smooth: Smoothing | None = None, shared: bool = False
+    ) -> Reduction:
+        """Return a window, as Curve.reduce() does."""
+
+
+def reduce_all(
+    curves: Sequence[Reducible], lo: int, hi: int, buckets: int, smooth: Smoothing | None
+) -> list[Reduction]:
+    """Return one window of some curves on one grid, as reduce() does of each.
+
+    Those that have finite values only, evenly spaced and at the same places, are reduced as one table: what numpy is
+    called for a hundred times takes longer than the sums of a hundred windows.
+    """
+    alike: dict[Even, list[int]] = {}
+    for i, curve in enumerate(curves):
+        if isinstance(curve, Curve) and isinstance(curve._at, Even) and not len(curve._bad):
+            alike.setdefault(curve._at, []).append(i)
+    found: dict[int, Reduction] = {}
+    for rows in alike.values():
+        if len(rows) > 1:
+            table = [curve for i in rows if isinstance(curve := curves[i], Curve)]
+            found.update(zip(rows, _reduce_table(table, lo, hi, buckets, smooth), strict=True))
+    return [
+        found[i] if i in found else curve.reduce(lo, hi, buckets, smooth=smooth, shared=len(curves) > 1)
+        for i, curve in enumerate(curves)
+    ]
+
+
+def _reduce_table(
+    curves: Sequence[Curve], lo: int, hi: int, buckets: int, smooth: Smoothing | None
+) -> list[Reduction]:
+    """Return a window of curves with points at the same places; they share its x and counts."""
+    cut = curves[0]._cut(lo, hi, buckets, shared=True)
+    averages = _stacked([curve._smoothed(smooth) for curve in curves], cut) if smooth else None
+    found = curves[0]._describe(_stacked(curves, cut), averages)
+    x_lo, x_hi, count, nonfinite = found.x_lo, found.x_hi, found.count, found.nonfinite
+    smoothed_rows = [None] * len(curves) if found.smooth is None else list(found.smooth)
+    rows = zip(found.low, found.high, found.mean, smoothed_rows, strict=True)
+    return [Reduction(x_lo, x_hi, *row, count, nonfinite) for row in rows]
+
+
+def _stacked(curves: Sequence[Curve], cut: _Cut) -> _Buckets:
+    """Return the buckets of curves whose points are at the same places, and so the same number of them."""
+    parts = [curve._gathered(cut) for curve in curves]
+    low, high, total = zip(*((part.low, part.high, part.total) for part in parts), strict=True)
+    return _Buckets(parts[0].bounds, np.stack(low), np.stack(high), np.stack(total))
 
 
 def bucket_shift(lo: int, hi: int, buckets: int) -> int:
@@ -254,7 +312,7 @@ def _totals(values: Floats, starts: Ints) -> Floats:
 
 def _ratio(total: Floats, count: Ints) -> Floats:
     """Return total / count, NaN where the count is 0."""
-    ratio = np.full(len(total), np.nan)
+    ratio = np.full(total.shape, np.nan)
     np.divide(total, count, out=ratio, where=count > 0)
     return ratio
 

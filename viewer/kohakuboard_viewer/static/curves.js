@@ -14,7 +14,6 @@ export class Curves extends Fetched {
   #height = 0
 
   enter() {
-    this.#measure()
     Curves.#resize.observe(this.place)
   }
 
@@ -47,6 +46,7 @@ export class Curves extends Fetched {
     this.clear()
     this.plot = new Plot(this.place, found, {
       view: this.view,
+      size: { width: this.width, height: this.#height },
       zoom: (lo, hi) => this.zoom(lo, hi),
       point: (bucket) => (bucket === null ? this.sayLast() : this.#sayBucket(bucket)),
     })
@@ -73,13 +73,13 @@ export class Curves extends Fetched {
   /** Make the plot as large as its place has become, and return whether that is another size. */
   resized() {
     const before = `${this.width},${this.#height}`
-    if (this.place.clientWidth) this.#measure()
+    if (this.place.clientWidth) this.measure()
     const isOther = `${this.width},${this.#height}` !== before
     if (isOther) this.uplot?.setSize({ width: this.width, height: this.#height })
     return isOther
   }
 
-  #measure() {
+  measure() {
     this.width = this.place.clientWidth
     this.#height = this.place.clientHeight
   }

@@ -16,7 +16,13 @@ export async function ask(url, { accept = "application/json", ...options } = {})
 /** An element that shows columns, which are fetched once it is in view: `address()` names them, `take` and `fail` show. */
 export class Fetched extends HTMLElement {
   // One for all: a page may have a thousand charts, of which few are ever looked at.
-  static #watch = new IntersectionObserver((entries) => entries.forEach(({ target, isIntersecting }) => target.#seen(isIntersecting)), { rootMargin: AHEAD })
+  static #watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) target.#inView = isIntersecting
+    const near = entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target)
+    // All before any of them changes: a measure after a change has the page laid out anew, once for each.
+    for (const each of near) if (!each.#entered) each.measure()
+    for (const each of near) each.#seen()
+  }, { rootMargin: AHEAD })
 
   #request = new AbortController()
   #stale = true
@@ -45,12 +51,13 @@ export class Fetched extends HTMLElement {
     return (await ask(this.address(), { signal, cache: "no-cache" })).arrayBuffer()
   }
 
+  /** Take the measures of what it is drawn in, before it is in view for the first time. */
+  measure() {}
+
   /** Do what is to be done when it is in view for the first time. */
   enter() {}
 
-  #seen(inView) {
-    this.#inView = inView
-    if (!inView) return
+  #seen() {
     if (!this.#entered) this.enter()
     this.#entered = true
     if (this.#stale) this.#load()

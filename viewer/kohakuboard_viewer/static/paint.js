@@ -107,8 +107,8 @@ function painted({ ctx, bbox }, paint) {
 }
 
 /** Return how each curve is drawn on the page as it is now: alone in the page's colour, else in its own. */
-export function shades(curves, element) {
-  const { line, faint, band, bandFaint } = palette(element)
+export function shades(curves) {
+  const { line, faint, band, bandFaint } = palette()
   if (curves.length === 1) return [{ line, faint, band, bandFaint, dash: [] }]
   const bands = curves.length > 8 && curves.length <= MANY ? "1f" : "38"
   return curves.map(({ light, dark, dash, attempt }) => {
@@ -118,9 +118,9 @@ export function shades(curves, element) {
   })
 }
 
-/** Return the colours of the page as they are now. */
-export function palette(element) {
-  const style = getComputedStyle(element)
+/** Return the colours of the page as they are now. Asked of the root, they have nothing else styled anew. */
+export function palette() {
+  const style = getComputedStyle(document.documentElement)
   const names = { line: "line", faint: "line-faint", band: "band", bandFaint: "band-faint", crowd: "crowd", grid: "grid", label: "muted", danger: "danger" }
   return Object.fromEntries(Object.entries(names).map(([name, property]) => [name, style.getPropertyValue(`--${property}`).trim()]))
 }

@@ -10,22 +10,22 @@ const FONT = "11px system-ui, sans-serif"
 const OUTLIERS = 0.02 // of the buckets at either end
 
 /**
- * Draws windows of curves into an element. `view` has log, clip, low and high; `zoom(lo, hi)` is called when a range
- * was dragged, and with nulls to show all; `point(bucket)` when the cursor is at a bucket, and with null when it left.
+ * Draws windows of curves into an element of a `size`. `view` has log, clip, low and high; `zoom(lo, hi)` is called when a
+ * range was dragged, and with nulls to show all; `point(bucket)` when the cursor is at a bucket, and with null when it left.
  */
 export class Plot {
   #found
   #looks
   #focused = null
 
-  constructor(place, found, { view, zoom, point }) {
+  constructor(place, found, { view, size, zoom, point }) {
     this.axis = found.header.axis
     this.log = view.log
     this.labels = labelsOf(found)
     this.#found = found
-    this.#looks = shades(found.header.curves, place)
+    this.#looks = shades(found.header.curves)
     this.view = view
-    this.uplot = new uPlot(this.#options(place, zoom, point), lines(found, this.log), place)
+    this.uplot = new uPlot(this.#options(size, zoom, point), lines(found, this.log), place)
     if (this.#looks.length < 2) return
     /** What the lines are; none where there is one line. */
     this.legend = new Legend(found.header.curves, this.#looks, (i) => this.#focus(i))
@@ -55,14 +55,14 @@ export class Plot {
     this.uplot.setSeries(i === null ? null : first + i, { focus: true })
   }
 
-  #options(place, zoom, point) {
+  #options({ width, height }, zoom, point) {
     const time = this.axis === "relative" || this.axis === "wall"
     const whole = this.axis === "step" || this.axis === "index"
-    const colours = palette(place)
+    const colours = palette()
     const drawn = () => ({ ...this.#found, log: this.log, looks: this.#looks, colours, focused: this.#focused })
     return {
-      width: Math.max(place.clientWidth, 60),
-      height: Math.max(place.clientHeight, 60),
+      width: Math.max(width, 60),
+      height: Math.max(height, 60),
       padding: [10, 20, 0, 0], // on the right half of the last tick's label
       legend: { show: false },
       focus: { alpha: 0.25 },
