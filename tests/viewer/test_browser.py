@@ -221,6 +221,7 @@ def test_a_drag_zooms_all_charts_and_fetches_the_window_exactly(
     assert drawn.evaluate("chart => [...chart.uplot.data[1]]") == stored.tolist()
     assert x_values(chart(page, "train/acc")) == steps
 
+    expect(page).to_have_url(re.compile("lo="))
     query = page.url
     page.reload()
     assert page.url == query

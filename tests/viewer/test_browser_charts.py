@@ -155,6 +155,7 @@ def test_outliers_are_cut_off_and_marked(open_page: Callable[..., Page]) -> None
     page.get_by_label("Cut off outliers").uncheck()
     page.get_by_label("Highest y").fill("20")
     page.keyboard.press("Tab")
+    expect(page).to_have_url(re.compile("high=20$"))
     page.reload()
     drawn = chart(page, "train/loss")
     assert drawn.evaluate(highest) == 20

@@ -8,6 +8,7 @@ the pattern of a line tells apart what shares one: 32 looks in all.
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 __all__ = ["DASHES", "HUES", "Colour", "colour_of"]
@@ -44,6 +45,7 @@ DASHES: Final[tuple[tuple[int, ...], ...]] = ((), (8, 4), (2, 3), (10, 3, 2, 3))
 _BY_NAME: Final = {hue.name: hue for hue in HUES}
 
 
+@lru_cache(maxsize=4096)
 def colour_of(run_id: str, chosen: str | None = None) -> Colour:
     """Return how a run is drawn: by its id, or in the hue that somebody chose for it."""
     # Not hash(): that is another one in each process.

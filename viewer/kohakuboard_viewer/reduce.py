@@ -76,7 +76,14 @@ class _Buckets:
 
     def between(self, begin: int, end: int) -> _Buckets:
         """Return the buckets that hold the points from begin to end, which are borders."""
-        i, j = np.searchsorted(self.bounds, (begin, end))
+        return self.slice(*self.places(begin, end))
+
+    def places(self, begin: int, end: int) -> tuple[int, int]:
+        """Return the numbers of the first bucket between two borders, and of the first behind them."""
+        i, j = np.searchsorted(self.bounds, (begin, end)).tolist()
+        return i, j
+
+    def slice(self, i: int, j: int) -> _Buckets:
         return _Buckets(self.bounds[i : j + 1], self.low[i:j], self.high[i:j], self.total[i:j])
 
 
@@ -295,7 +302,12 @@ def _reduce_table(
 
 def _stacked(curves: Sequence[Curve], cut: _Cut) -> _Buckets:
     """Return the buckets of curves whose points are at the same places, and so the same number of them."""
-    parts = [curve._gathered(cut) for curve in curves]
+    if cut.of_level and cut.shift is not None:
+        levels = [curve._level(cut.shift) for curve in curves]
+        begin, end = levels[0].places(cut.begin, cut.end)
+        parts = [level.slice(begin, end) for level in levels]
+    else:
+        parts = [curve._gathered(cut) for curve in curves]
     low, high, total = zip(*((part.low, part.high, part.total) for part in parts), strict=True)
     return _Buckets(parts[0].bounds, np.stack(low), np.stack(high), np.stack(total))
 

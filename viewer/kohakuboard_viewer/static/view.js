@@ -1,13 +1,19 @@
 // How curves are looked at, one state for all charts of a page. It lives in the URL, so that a link is a saved view.
 
+// The browser takes milliseconds over its address, and refuses to be told a new one too often, as by a key that is held.
+const PAUSE = 100
+
 // What the URL leaves out.
 const USUAL = { x: "step", smooth: 0, way: "ema", log: false, clip: false, attempts: false, low: null, high: null, lo: null, hi: null }
 
 class View extends EventTarget {
+  #timer = 0
+
   constructor() {
     super()
     this.#read()
     addEventListener("popstate", () => {
+      clearTimeout(this.#timer)
       this.#read()
       this.#announce()
     })
@@ -17,7 +23,12 @@ class View extends EventTarget {
   set(changes) {
     if (changes.x && changes.x !== this.x) changes = { ...changes, lo: null, hi: null }
     Object.assign(this, changes)
-    this.#announce() // first, as the browser takes milliseconds over its address
+    this.#announce()
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#say(), PAUSE)
+  }
+
+  #say() {
     const said = ([name, usual]) => [name, this[name] === usual ? null : this[name] === true ? 1 : this[name]]
     setQuery(Object.fromEntries(Object.entries(USUAL).map(said)))
   }
