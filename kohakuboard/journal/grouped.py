@@ -4,6 +4,7 @@
      "values": [[name, dtype, n], …]              arrays as they are
      "places": [[name, n, lowest, highest], …]    arrays by the bins of their values, see client/rich/places.py
      "place": dtype                               of such a bin's number
+     "rest": [[name, dtype, n], …]                large arrays of which a value has no bin, as they are
      "data" | "staged", "staged_bytes"}           the bytes of all, one behind the other, in that order
 
 Whoever reads the record finds a "histogram" for each, as if it had been logged alone.
@@ -30,6 +31,7 @@ class _Grouped(msgspec.Struct):
     values: list[tuple[str, str, int]]
     places: list[tuple[str, int, float, float]]
     place: str
+    rest: list[tuple[str, str, int]] = []
 
 
 def ungrouped(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -41,6 +43,8 @@ def ungrouped(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {**common, "name": name, "range": None, "values": bytes_of.next(dtype, n)}
     for name, n, low, high in group.places:
         yield {**common, "name": name, "low": low, "high": high, "places": bytes_of.next(group.place, n)}
+    for name, dtype, n in group.rest:
+        yield {**common, "name": name, "range": None, "values": bytes_of.next(dtype, n)}
 
 
 class _Bytes:

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -21,7 +21,15 @@ from .filesystem import file_system
 from .parcel import PARCEL_SUFFIX, Parcel
 from .room import Room
 
-__all__ = ["INLINE_BYTES", "STAGED_SUFFIX", "Stage", "StagingError", "has_hole", "reserve_blocks"]
+__all__ = [
+    "INLINE_BYTES",
+    "PIECE_BYTES",
+    "STAGED_SUFFIX",
+    "Stage",
+    "StagingError",
+    "has_hole",
+    "reserve_blocks",
+]
 
 INLINE_BYTES: Final = 64 * 1024
 STAGED_SUFFIX: Final = ".staged"
@@ -156,14 +164,24 @@ def has_hole(path: Path) -> bool:
 
 def reserve_blocks(fd: int, size: int) -> None:
     """Give a new file its blocks, and leave it empty. Raises OSError where there are not so many."""
+    error = _fallocate()(fd, size)
+    if error not in (0, errno.EOPNOTSUPP):
+        raise OSError(error, os.strerror(error))
+
+
+@cache
+def _fallocate() -> Callable[[int, int], int]:
+    """Return what reserves blocks of a file by its number; it returns an error's number, or 0."""
     import ctypes  # not at the top: `import kohakuboard` would take longer
 
     library = ctypes.CDLL(None, use_errno=True)
     fallocate = getattr(library, "fallocate64", None) or library.fallocate  # one C library has no such name
-    if fallocate(fd, _KEEP_SIZE, ctypes.c_longlong(0), ctypes.c_longlong(size)):
-        error = ctypes.get_errno()
-        if error != errno.EOPNOTSUPP:
-            raise OSError(error, os.strerror(error))
+    fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+
+    def reserve(fd: int, size: int) -> int:
+        return ctypes.get_errno() if fallocate(fd, _KEEP_SIZE, 0, size) else 0
+
+    return reserve
 
 
 def _batches(parts: Iterable[Any]) -> Iterator[list[memoryview]]:

@@ -102,7 +102,7 @@ for pid in (board._supervisor.writer_pid, os.getpid()):
     assert parents == {trainer: None, child: trainer, grandchild: child}
 
 
-@pytest.mark.parametrize("forks", [40, pytest.param(500, marks=pytest.mark.long)])
+@pytest.mark.parametrize("forks", [40, pytest.param(500, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 def test_a_fork_while_other_threads_log_costs_no_call_and_stops_nobody(tmp_path: Path, forks: int) -> None:
     """Many times: whatever a thread held at that moment is held for ever in the child."""
     source = """

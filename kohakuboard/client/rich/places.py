@@ -4,16 +4,17 @@
     bins               that of the highest, which belongs to the last bin
 
 It is computed in the type of the values, so what lies within the rounding of a float32 of an edge may get the place
-beside it. An array is worked on by the block, each of which is in a core's cache from one operation to the next. Small
-ones are not: to compute takes longer then than to hand over the values, and the calls alone longer than the numbers.
+beside it. An array is worked on by the block, each of which is in a core's cache from one operation to the next, and
+its extent is found just before, so that one of ordinary size is there already. Small ones are not: to compute takes
+longer then than to hand over the values, and the calls alone longer than the numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-__all__ = ["SMALL", "Placing", "place_dtype", "places", "placing"]
+__all__ = ["SMALL", "Placing", "may_have_places", "place_dtype", "places", "placing"]
 
 # Values of an array that is handed over as it is.
 SMALL: Final = 1 << 14
@@ -33,10 +34,13 @@ class Placing(NamedTuple):
     high: float
 
 
+def may_have_places(n: int, dtype: str) -> bool:
+    """Tell whether an array of `n` values is to be handed over by its places, if its values allow that."""
+    return n > SMALL and dtype in _EXTENTS
+
+
 def placing(array: Any, dtype: str) -> Placing | None:
-    """Return an array with its extent; None where its values are better handed over as they are."""
-    if array.size <= SMALL or dtype not in _EXTENTS:
-        return None
+    """Return an array with its extent; None where its values must be handed over as they are."""
     low, high = float(array.min()), float(array.max())
     least, most = _EXTENTS[dtype]
     return Placing(array, low, high) if least < high - low < most else None  # neither is true of NaN
@@ -49,8 +53,11 @@ def place_dtype(bins: int) -> Any:
     return np.dtype(np.min_scalar_type(bins))
 
 
-def places(arrays: list[Placing], bins: int) -> Iterator[tuple[Any]]:
-    """Yield the places of arrays, some at a time; each piece is good until the next is asked for."""
+def places(arrays: Iterable[Placing], bins: int) -> Iterator[tuple[Any]]:
+    """Yield the places of arrays, some at a time; each piece is good until the next is asked for.
+
+    An array is asked for when those before it are done.
+    """
     import numpy as np
 
     piece = np.empty(PIECE, dtype=place_dtype(bins))

@@ -15,12 +15,12 @@ from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 from ...errors import RichValueError
-from ...journal.stage import Stage
+from ...journal.stage import PIECE_BYTES, Stage
 from .base import Rich
 from .histogram import Precision, late_item, valid_bins, valid_precision
 from .numbers import REAL, Numbers, is_sparse, numbers
 from .on_device import count_on_device, is_elsewhere
-from .places import SMALL, Placing, place_dtype, places, placing
+from .places import Placing, may_have_places, place_dtype, places, placing
 
 __all__ = ["Histograms"]
 
@@ -35,6 +35,14 @@ class _Run(NamedTuple):
     names: Sequence[str]
     sizes: Sequence[int]
     numbers: Numbers
+
+
+class _Large(NamedTuple):
+    """Hold a large array, flat, and what it is called."""
+
+    name: str
+    array: Any
+    dtype: str
 
 
 class Histograms(Rich):
@@ -105,19 +113,20 @@ class Histograms(Rich):
     def _grouped(self, name: str, stage: Stage) -> dict[str, Any]:
         """Hand over the numbers as they are, those of large arrays by their bins: see ../../journal/grouped.py."""
         values, whole = list[tuple[str, str, int]](), list[Any]()
-        by_bins, large = list[tuple[str, int, float, float]](), list[Placing]()
+        large, size = list[_Large](), 0
+        place = place_dtype(self._bins)
         for names, sizes, (array, dtype) in self._here:
             # In the order in which they lie in memory, which no count depends on.
             flat = array.ravel("K")
-            found = placing(flat, dtype) if len(names) == 1 else None
-            if found is None:
+            if len(names) == 1 and may_have_places(flat.size, dtype):
+                large.append(_Large(names[0], flat, dtype))
+                size += flat.size * place.itemsize
+            else:
                 values += zip(names, repeat(dtype), sizes)
                 whole.append(flat)
-            else:
-                by_bins.append((names[0], flat.size, found.low, found.high))
-                large.append(found)
-        place = place_dtype(self._bins)
-        size = sum(array.nbytes for array in whole) + sum(n for _, n, *_ in by_bins) * place.itemsize
+                size += flat.nbytes
+        placed, rest = list[tuple[str, int, float, float]](), list[_Large]()
+        found = stage.pieces(size, _pieces(whole, large, self._bins, placed, rest))
         return {
             "type": "histograms",
             "name": name,
@@ -125,9 +134,10 @@ class Histograms(Rich):
             "bins": self._bins,
             "precision": self._precision,
             "values": values,
-            "places": by_bins,
+            "places": placed,
             "place": place.str,
-            **stage.pieces(size, _pieces(whole, large, self._bins)),
+            "rest": [(one.name, one.dtype, one.array.size) for one in rest],
+            **found,
         }
 
 
@@ -140,9 +150,30 @@ def _numbers(tensor: Any) -> Numbers | None:
     return Numbers(array, array.dtype.str) if array.dtype.kind in REAL else None
 
 
-def _pieces(whole: list[Any], large: list[Placing], bins: int) -> Iterator[Sequence[Any]]:
-    import numpy as np
+def _pieces(
+    whole: list[Any],
+    large: list[_Large],
+    bins: int,
+    placed: list[tuple[str, int, float, float]],
+    rest: list[_Large],
+) -> Iterator[Sequence[Any]]:
+    """Yield the bytes of arrays as they are, and of large ones by their bins; note how each of these was yielded."""
 
-    yield [array if array.size <= SMALL else array.view(np.uint8) for array in whole]
+    def placings() -> Iterator[Placing]:
+        for one in large:
+            found = placing(one.array, one.dtype)
+            if found is None:
+                rest.append(one)
+            else:
+                placed.append((one.name, one.array.size, found.low, found.high))
+                yield found
+
+    yield [*map(_writable, whole)]
     if large:
-        yield from places(large, bins)
+        yield from places(placings(), bins)
+        yield [_writable(one.array) for one in rest]
+
+
+def _writable(array: Any) -> Any:
+    """Return what a stage writes of an array: bytes, where there are many."""
+    return array if array.nbytes <= PIECE_BYTES else array.view("u1")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kohakuboard.client.rich.places import BLOCK, PIECE, SMALL, place_dtype, places, placing
+from kohakuboard.client.rich.places import BLOCK, PIECE, SMALL, may_have_places, place_dtype, places, placing
 from kohakuboard.journal.bins import Bins, count_bins
 from kohakuboard.writer.rich.base import UnreadableItemError
 from kohakuboard.writer.rich.histogram import histogram_of
@@ -52,9 +52,10 @@ def test_an_array_that_is_small_or_whose_values_are_no_ordinary_floats_has_no_pl
     for odd in (float("nan"), float("inf"), 1e308, -1e308):
         assert placing(np.append(large, odd) if odd > 0 else np.append(large, [odd, -odd]), "<f8") is None
     assert placing(np.full(SMALL + 1, 3.0), "<f8") is None
-    assert placing(np.arange(SMALL + 1), "<i8") is None
-    assert placing(large[:-1], "<f8") is None
     assert placing(large, "<f8") is not None
+    assert may_have_places(SMALL + 1, "<f8")
+    assert not may_have_places(SMALL, "<f8")
+    assert not may_have_places(SMALL + 1, "<i8")
 
 
 def test_a_place_beyond_the_bins_is_refused() -> None:
