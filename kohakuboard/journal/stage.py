@@ -69,12 +69,12 @@ class Stage:
 
         Views must be of bytes. Large ones are written from where they lie, without a copy in between.
         """
-        return self.pieces(sum(map(len, parts)), [parts])
+        return self.pieces(sum(map(len, parts)), [[memoryview(part) for part in parts]])
 
     def pieces(self, size: int, pieces: Iterable[Sequence[Any]]) -> dict[str, Any]:
         """Return what stands for `size` bytes that come in pieces, each good until the next is asked for.
 
-        A piece is a sequence of contiguous buffers; those of more than PIECE_BYTES must be of bytes.
+        A piece is a sequence of contiguous buffers with `nbytes`; those of more than PIECE_BYTES must be of bytes.
         """
         if size <= INLINE_BYTES:
             return {"data": b"".join(b"".join(piece) for piece in pieces)}
@@ -184,18 +184,18 @@ def _fallocate() -> Callable[[int, int], int]:
     return reserve
 
 
-def _batches(parts: Iterable[Any]) -> Iterator[list[memoryview]]:
+def _batches(parts: Iterable[Any]) -> Iterator[list[Any]]:
     """Yield buffers that are to be written at once, of about PIECE_BYTES together."""
-    batch: list[memoryview] = []
+    batch: list[Any] = []
     room = PIECE_BYTES
     for part in parts:
-        view = memoryview(part)
-        large = range(PIECE_BYTES, view.nbytes, PIECE_BYTES)
-        for begin in large:
-            yield [*batch, view[begin - PIECE_BYTES : begin]]
+        rest = part
+        while (n_bytes := rest.nbytes) > PIECE_BYTES:
+            yield [*batch, rest[:PIECE_BYTES]]
+            rest = rest[PIECE_BYTES:]
             batch, room = [], PIECE_BYTES
-        batch.append(view[large[-1] :] if large else view)
-        room -= batch[-1].nbytes
+        batch.append(rest)
+        room -= n_bytes
         if room <= 0 or len(batch) == _MOST_BUFFERS:
             yield batch
             batch, room = [], PIECE_BYTES
@@ -203,9 +203,9 @@ def _batches(parts: Iterable[Any]) -> Iterator[list[memoryview]]:
         yield batch
 
 
-def _write(file: IO[bytes], batch: list[memoryview]) -> None:
+def _write(file: IO[bytes], batch: list[Any]) -> None:
     written = os.writev(file.fileno(), batch) if hasattr(os, "writev") else 0
-    if written < sum(view.nbytes for view in batch):
+    if written < sum(part.nbytes for part in batch):
         rest = memoryview(b"".join(batch))[written:]
         while rest:
             rest = rest[file.write(rest) :]

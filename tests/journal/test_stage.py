@@ -24,7 +24,7 @@ from kohakuboard.journal.stage import INLINE_BYTES, PIECE_BYTES, Stage, reserve_
 )
 def test_pieces_of_any_size_are_staged_in_their_order(tmp_path: Path, sizes: list[int]) -> None:
     draw = np.random.default_rng(0)
-    parts = [draw.bytes(size) for size in sizes]
+    parts = [memoryview(draw.bytes(size)) for size in sizes]
     found = Stage(tmp_path).pieces(sum(sizes), [parts])
     assert Path(tmp_path, found["staged"]).read_bytes() == b"".join(parts)
 
@@ -56,12 +56,12 @@ def test_a_file_with_its_blocks_is_empty_until_it_is_written(tmp_path: Path) -> 
         pytest.skip("blocks are reserved on ext4 and XFS alone")
     looked_at: list[tuple[int, int]] = []
 
-    def pieces() -> Iterator[list[bytes]]:
+    def pieces() -> Iterator[list[memoryview]]:
         (file,) = tmp_path.iterdir()
         for _ in range(2):
             found = file.stat()
             looked_at.append((found.st_size, found.st_blocks * 512))
-            yield [bytes(PIECE_BYTES)]
+            yield [memoryview(bytes(PIECE_BYTES))]
 
     Stage(tmp_path).pieces(2 * PIECE_BYTES, pieces())
     assert [size for size, _ in looked_at] == [0, PIECE_BYTES]

@@ -18,7 +18,7 @@ from ...errors import RichValueError
 from ...journal.stage import PIECE_BYTES, Stage
 from .base import Rich
 from .histogram import Precision, late_item, valid_bins, valid_precision
-from .numbers import REAL, Numbers, is_sparse, numbers
+from .numbers import REAL, is_sparse, numbers
 from .on_device import count_on_device, is_elsewhere
 from .places import Placing, may_have_places, place_dtype, places, placing
 
@@ -27,14 +27,6 @@ __all__ = ["Histograms"]
 
 # Values of a tensor that is copied together with others: for an array of its own it would take longer.
 TINY: Final = 1 << 11
-
-
-class _Run(NamedTuple):
-    """Hold tensors whose numbers lie one behind the other: how they are called, and how many values each has."""
-
-    names: Sequence[str]
-    sizes: Sequence[int]
-    numbers: Numbers
 
 
 class _Large(NamedTuple):
@@ -56,7 +48,9 @@ class Histograms(Rich):
     def __init__(self, tensors: Iterable[tuple[str, Any]], bins: int, precision: Precision) -> None:
         self._bins, self._precision = valid_bins(bins), valid_precision(precision)
         self.refused: dict[str, RichValueError] = {}
-        self._here: list[_Run] = []
+        self._values: list[tuple[str, str, int]] = []  # name, dtype and size
+        self._whole: list[Any] = []  # their numbers, one behind the other
+        self._large: list[_Large] = []
         self._late: dict[str, Callable[[Stage], dict[str, Any]]] = {}
         by_device: dict[Any, dict[str, Any]] = {}
         for name, tensor in self._take_ordinary(tensors):
@@ -65,7 +59,7 @@ class Histograms(Rich):
             counts = count_on_device([*named.values()], self._bins)
             for place, name in enumerate(named):
                 self._late[name] = partial(late_item, counts, place, precision=self._precision)
-        self.n_values = sum(len(run.names) for run in self._here) + len(self._late)
+        self.n_values = len(self._values) + len(self._large) + len(self._late)
 
     def _take_ordinary(self, tensors: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
         """Take ordinary tensors, small ones all of a type as one array; yield the others."""
@@ -76,22 +70,31 @@ class Histograms(Rich):
             if type(tensor) not in plain or not tensor.is_cpu:
                 yield name, tensor
             elif (n := tensor.numel()) > TINY:
-                found = _numbers(tensor)
-                if found is None:
+                array = _array(tensor)
+                if array is None:
                     yield name, tensor
                 else:
-                    self._here.append(_Run((name,), (n,), found))
+                    self._add(name, array, array.dtype.str)
             elif n:
                 small.setdefault(tensor.dtype, []).append((name, n, tensor))
         for group in small.values():
             names, sizes, alike = zip(*group, strict=True)
             try:
                 with torch.no_grad():
-                    found = numbers("Histogram", torch._utils._flatten_dense_tensors(alike))
+                    array, dtype = numbers("Histogram", torch._utils._flatten_dense_tensors(alike))
             except (RichValueError, RuntimeError):  # one of them is sparse, say
                 yield from zip(names, alike, strict=True)
             else:
-                self._here.append(_Run(names, sizes, found))
+                self._values += zip(names, repeat(dtype), sizes)
+                self._whole.append(array)
+
+    def _add(self, name: str, array: Any, dtype: str) -> None:
+        if may_have_places(array.size, dtype):
+            # In the order in which they lie in memory, which no count depends on.
+            self._large.append(_Large(name, array.ravel("K"), dtype))
+        else:
+            self._values.append((name, dtype, array.size))
+            self._whole.append(array if array.flags.c_contiguous else array.ravel("K"))
 
     def _take(self, name: str, tensor: Any, by_device: dict[Any, dict[str, Any]]) -> None:
         if is_sparse(tensor) or 0 in getattr(tensor, "shape", ()):
@@ -101,39 +104,29 @@ class Histograms(Rich):
             return
         try:
             found = numbers("Histogram", tensor)
-            self._here.append(_Run((name,), (found.array.size,), found))
+            self._add(name, *found)
         except RichValueError as exc:
             self.refused[name] = exc
 
     def to_items(self, name: str, index: int, stage: Stage) -> list[dict[str, Any]]:
         """Return one item of all that is in the host's memory, and one of each that is on a device."""
         late = [{"name": own_name, "index": 0, **make(stage)} for own_name, make in self._late.items()]
-        return [self._grouped(name, stage), *late] if self._here else late
+        return [self._grouped(name, stage), *late] if self._values or self._large else late
 
     def _grouped(self, name: str, stage: Stage) -> dict[str, Any]:
         """Hand over the numbers as they are, those of large arrays by their bins: see ../../journal/grouped.py."""
-        values, whole = list[tuple[str, str, int]](), list[Any]()
-        large, size = list[_Large](), 0
         place = place_dtype(self._bins)
-        for names, sizes, (array, dtype) in self._here:
-            # In the order in which they lie in memory, which no count depends on.
-            flat = array.ravel("K")
-            if len(names) == 1 and may_have_places(flat.size, dtype):
-                large.append(_Large(names[0], flat, dtype))
-                size += flat.size * place.itemsize
-            else:
-                values += zip(names, repeat(dtype), sizes)
-                whole.append(flat)
-                size += flat.nbytes
+        size = sum(array.nbytes for array in self._whole)
+        size += sum(one.array.size for one in self._large) * place.itemsize
         placed, rest = list[tuple[str, int, float, float]](), list[_Large]()
-        found = stage.pieces(size, _pieces(whole, large, self._bins, placed, rest))
+        found = stage.pieces(size, _pieces(self._whole, self._large, self._bins, placed, rest))
         return {
             "type": "histograms",
             "name": name,
             "index": 0,
             "bins": self._bins,
             "precision": self._precision,
-            "values": values,
+            "values": self._values,
             "places": placed,
             "place": place.str,
             "rest": [(one.name, one.dtype, one.array.size) for one in rest],
@@ -141,13 +134,13 @@ class Histograms(Rich):
         }
 
 
-def _numbers(tensor: Any) -> Numbers | None:
+def _array(tensor: Any) -> Any:
     """Return the numbers of an ordinary tensor, sooner than `numbers` does; None where that is needed."""
     try:
         array = (tensor.detach() if tensor.requires_grad else tensor).numpy()
     except (TypeError, RuntimeError):  # it is sparse, a view, or of a type that NumPy has not
         return None
-    return Numbers(array, array.dtype.str) if array.dtype.kind in REAL else None
+    return array if array.dtype.kind in REAL else None
 
 
 def _pieces(
@@ -176,4 +169,4 @@ def _pieces(
 
 def _writable(array: Any) -> Any:
     """Return what a stage writes of an array: bytes, where there are many."""
-    return array if array.nbytes <= PIECE_BYTES else array.view("u1")
+    return array if array.nbytes <= PIECE_BYTES else array.reshape(-1).view("u1")
