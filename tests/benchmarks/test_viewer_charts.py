@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwright
 from starlette.testclient import TestClient
 
 from kohakuboard import Board
@@ -41,8 +41,9 @@ PEERS = ("trackio", "tensorboardx")
 PEER_POINTS = 100_000
 
 # Sets the window and waits until the chart shows it; returns the time between in ms.
+VIEWPORT: ViewportSize = {"width": 1400, "height": 900}
 ZOOM = """async ([lo, hi]) => {
-    const { view } = await import("/static/view.js")
+    const { view } = await import(document.querySelector('[href$="/view.js"]').href)
     const chart = document.querySelector("kobo-chart")
     const began = performance.now()
     const drawn = new Promise((done) => new MutationObserver((_, observer) => {
@@ -183,15 +184,23 @@ def test_a_page_of_a_thousand_metrics(tmp_path: Path, chromium: str, figures: Fi
         figures.record("page of 1000 metrics, whole, CPU", cpu, "ms", at_most=50)
     with served(tmp_path) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        times = []
-        for _ in range(5):
-            page = browser.new_page(viewport={"width": 1400, "height": 900})
+
+        def first_drawn(context: BrowserContext) -> float:
+            page = context.new_page()
             page.wait_for_timeout(SETTLED_MS)
             page.goto(address + url, wait_until="commit")
-            times.append(page.evaluate(FIRST_DRAWN))
+            took: float = page.evaluate(FIRST_DRAWN)
             page.close()
+            return took
+
+        new = [first_drawn(browser.new_context(viewport=VIEWPORT)) for _ in range(5)]
+        known = browser.new_context(viewport=VIEWPORT)
+        first_drawn(known)
+        again = [first_drawn(known) for _ in range(5)]
         browser.close()
-    figures.record("page of 1000 metrics, first chart drawn", statistics.median(times), "ms", at_most=400)
+    name = "page of 1000 metrics, first chart drawn"
+    figures.record(name, statistics.median(new), "ms", at_most=400)
+    figures.record(f"{name}, in a browser that was here", statistics.median(again), "ms", at_most=400)
 
 
 def visible_after(page: Page, board: Board, step: int) -> float:

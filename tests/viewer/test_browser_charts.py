@@ -257,7 +257,11 @@ def spike_is_seen_at_random_zooms(page: Page, points: int, zooms: int) -> None:
         lo, hi = max(int(begin), 0), min(int(begin + width), points - 1)
         with page.expect_response(re.compile(f"lo={lo}&")):
             page.evaluate(
-                "async ([lo, hi]) => (await import('/static/view.js')).view.set({ lo, hi })", [lo, hi]
+                """async ([lo, hi]) => {
+                    const { view } = await import(document.querySelector('[href$="/view.js"]').href)
+                    view.set({ lo, hi })
+                }""",
+                [lo, hi],
             )
         expect(drawn).to_have_attribute("data-state", "ready")
         assert drawn.evaluate(BLUE_PIXELS, [SPIKE_AT, 6.0, 8.0, 3]) > 10, (lo, hi)

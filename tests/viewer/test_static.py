@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import kohakuboard_viewer
+from kohakuboard_viewer.answers import FOREVER
 
 PACKAGE = Path(kohakuboard_viewer.__file__).parent
 STATIC = PACKAGE / "static"
@@ -51,7 +52,9 @@ def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -
     texts = [path.read_text() for path in PACKAGE.glob("templates/**/*.html")]
     texts += [path.read_text() for path in STATIC.glob("*.js") if path.name not in {*UPLOT, *PLOTLY}]
     found = {
-        name for text in texts for name in re.findall(r'(?:/static/|from "\./|import "\./)([\w.-]+)', text)
+        name
+        for text in texts
+        for name in re.findall(r'(?:{{ static }}/|from "\./|import "\./)([\w.-]+)', text)
     }
     modules = [name for text in texts for name in re.findall(r"{{ modules\((.*?)\) }}", text)]
     found |= {f"{name}.js" for names in modules for name in re.findall(r'"(\w+)"', names)}
@@ -65,11 +68,25 @@ def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -
     ("name", "kind"),
     [("chart.js", "text/javascript"), ("style.css", "text/css"), ("icons.svg", "image/svg+xml")],
 )
-def test_browsers_ask_again_and_fetch_only_what_changed(client: TestClient, name: str, kind: str) -> None:
+def test_a_name_alone_is_asked_for_again_and_fetched_only_when_it_changed(
+    client: TestClient, name: str, kind: str
+) -> None:
     answer = client.get(f"/static/{name}")
     assert answer.headers["content-type"].startswith(kind)
     assert answer.headers["cache-control"] == "no-cache"
     assert client.get(f"/static/{name}", headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+
+def test_what_pages_refer_to_is_kept_for_good_under_the_address_of_its_version(client: TestClient) -> None:
+    (address,) = set(re.findall(r'"(/static/\w+)/', client.get("/").text))
+    answer = client.get(f"{address}/chart.js")
+    assert answer.headers["cache-control"] == FOREVER
+    assert answer.text == client.get("/static/chart.js").text
+    # Of a page that an older server sent.
+    older = client.get("/static/0123abcd/chart.js")
+    assert (older.text, older.headers["cache-control"]) == (answer.text, "no-cache")
+    for path in ("0123abcd/none.js", "../app.py", "0123abcd/../../app.py", "a/b/chart.js"):
+        assert client.get(f"/static/{path}").status_code == 404, path
 
 
 def test_every_status_has_an_icon_and_a_colour() -> None:

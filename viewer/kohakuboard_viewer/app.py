@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterable
-from functools import lru_cache
-from mimetypes import guess_type
 from pathlib import Path
 from typing import Final
 
@@ -15,12 +12,9 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from kohakuboard.errors import KohakuBoardError, RunBusyError, RunExistsError, SettingError
 
-from .answers import etag_of, fresh, is_known, not_modified
 from .changes import Changes
 from .compare import compare_routes
 from .data import Data
@@ -34,12 +28,12 @@ from .lists import Lists
 from .openapi import described
 from .pages import Pages
 from .shelf import Shelf
+from .static_files import Static
 from .twins import twin, twins_of
 from .views import Views
 
 __all__ = ["create_app"]
 
-STATIC: Final = Path(__file__).parent / "static"
 
 _STATUSES: Final = {SettingError: 400, RunBusyError: 409, RunExistsError: 409}
 
@@ -105,7 +99,7 @@ def create_app(
             Route(f"{_RUN}/texts", files.text),
             Route(f"{_RUN}/{{tab}}.json", twin(pages.run)),
             Route(f"{_RUN}/{{tab}}", pages.run),
-            Mount("/static", _Static(directory=STATIC)),
+            Mount("/static", Static()),
         ],
         middleware=[Middleware(Guard, hosts=tuple(hosts))],
         exception_handlers={
@@ -115,34 +109,6 @@ def create_app(
         },
     )
     return app
-
-
-class _Static(StaticFiles):
-    """Serve files that browsers ask about each time, and fetch only when they changed.
-
-    From memory and without a thread: a page asks for two dozen at once, and waits for them before it draws anything.
-    """
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Answer with a file. Raises HTTPException."""
-        request = Request(scope)
-        if request.method not in ("GET", "HEAD"):
-            raise HTTPException(405)
-        file, found = self.lookup_path(path)
-        if found is None or not stat.S_ISREG(found.st_mode):
-            raise HTTPException(404)
-        etag = etag_of(path, str(found.st_mtime_ns), str(found.st_size))
-        if is_known(request, etag):
-            return not_modified(etag)
-        # Frames of figures are of no origin, and draw with these; there is no secret in them.
-        headers = {**fresh(etag), "Cross-Origin-Resource-Policy": "cross-origin"}
-        return Response(_content(file, found.st_mtime_ns), headers=headers, media_type=guess_type(file)[0])
-
-
-@lru_cache(maxsize=128)
-def _content(file: str, changed_ns: int) -> bytes:
-    """Return the bytes of a file as of when it was last changed."""
-    return Path(file).read_bytes()
 
 
 class _Errors:

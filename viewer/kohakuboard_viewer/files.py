@@ -32,6 +32,7 @@ from .answers import FOREVER, is_known, not_modified
 from .kept import Kept
 from .pictures import PictureError, coloured, reduced
 from .shelf import Shelf
+from .static_files import static_address
 from .tabs import Ask
 
 __all__ = ["FRAME_POLICY", "THUMBNAIL", "Files"]
@@ -62,9 +63,9 @@ _FIGURE_PAGE: Final = Environment(autoescape=True).from_string(
     """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="color-scheme" content="light dark"><title>Figure</title>
-<link rel="stylesheet" href="/static/figure.css">
-<script src="/static/{{ plotly }}" defer></script>
-<script src="/static/figure.js" defer></script></head>
+<link rel="stylesheet" href="{{ static }}/figure.css">
+<script src="{{ static }}/{{ plotly }}" defer></script>
+<script src="{{ static }}/figure.js" defer></script></head>
 <body><div id="figure"></div><script type="application/json" id="data">{{ data }}</script></body>
 </html>
 """
@@ -137,7 +138,9 @@ class Files:
         except ValueError as exc:
             raise HTTPException(422, "the figure is not JSON") from exc
         # In a script element only its end could be taken for markup.
-        page = _FIGURE_PAGE.render(plotly=PLOTLY, data=Markup(figure.replace("<", "\\u003c")))
+        page = _FIGURE_PAGE.render(
+            static=static_address(), plotly=PLOTLY, data=Markup(figure.replace("<", "\\u003c"))
+        )
         return HTMLResponse(
             page, headers={"Content-Security-Policy": _FIGURE_POLICY, "Cache-Control": "no-cache"}
         )

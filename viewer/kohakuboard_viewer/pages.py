@@ -17,6 +17,7 @@ from . import present
 from .json_answers import json_answer
 from .offers import Offers
 from .shelf import Shelf, view_of
+from .static_files import static_address
 from .tabs import TABS, Ask, tab_of
 from .twins import is_asked_for_json
 
@@ -57,7 +58,7 @@ class Pages:
             "size": present.size,
             "instant": present.instant,
         }
-        self._templates.globals |= {"release": __version__}
+        self._templates.globals |= {"release": __version__, "static": static_address()}
 
     def run(self, request: Request) -> Response:
         """Show one tab of the page of a run."""

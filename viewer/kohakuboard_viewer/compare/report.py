@@ -29,6 +29,7 @@ from .. import columns
 from ..data import Data
 from ..pages import Pages
 from ..shelf import Shelf
+from ..static_files import STATIC
 from ..tabs.charts import sections
 from .charts import metrics_of, overlay
 from .differences import differing_config
@@ -37,7 +38,6 @@ from .summary import compared_names, metric_names, rows_of
 
 __all__ = ["Report", "report_of"]
 
-STATIC: Final = Path(__file__).parents[1] / "static"
 
 _MOST_CHARTS: Final = 300
 _MOST_ROWS: Final = 1000
