@@ -71,12 +71,12 @@ def test_a_staged_file_that_grew_while_it_was_synced_is_synced_again(
     sync = JournalSync(tmp_path / "project" / "run", 1)
     sync.sync()
 
-    def pieces() -> Iterator[list[bytes]]:
-        yield [bytes(100_000)]
+    def pieces() -> Iterator[list[memoryview]]:
+        yield [memoryview(bytes(100_000))]
         synced.clear()
         sync.sync()
         assert "00000000.staged" in synced
-        yield [bytes(100_000)]
+        yield [memoryview(bytes(100_000))]
 
     shard.stage.pieces(200_000, pieces())
     for expected in (["00000000.staged", "00000001.kbj"], ["00000001.kbj"]):
