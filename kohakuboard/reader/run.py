@@ -368,7 +368,6 @@ class Run(RichValues):
 
         They are no `metrics`: `series` returns them, too, and their steps are whole seconds since the run began.
         """
-        host = next(iter(self.hosts), None) if host is None else host
         return dict(self.system_summaries(host))
 
     def system_summaries(self, host: str | None = None) -> Mapping[str, Metric]:
