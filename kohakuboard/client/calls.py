@@ -8,48 +8,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from time import time as now
-from typing import Any, Final
+from typing import Any
 
 from ..errors import BoardClosedError, RichValueError
 from ..journal.format import RICH
-from ..journal.shard import Clock, Shard
+from ..journal.shard import Clock
 from ..journal.stage import StagingError
-from .device import Copies, LateCalls, is_on_device
-from .drops import Drops
+from .device import is_on_device
+from .journalling import Journalling
 from .plain import describe, storable_text
 from .rich import Rich
 from .scalars import NotAScalarError, to_float
+from .steps import HIGHEST_STEP
 from .values import encode_rich, rich_values, type_name
 
-__all__ = ["HIGHEST_STEP", "Calls"]
-
-HIGHEST_STEP: Final = 2**63 - 1
+__all__ = ["Calls"]
 
 
-class Calls:
+class Calls(Journalling):
     """Give a board the way of all calls that its `log` does not append at once."""
-
-    name: str
-    _appending: Shard
-    _copies: Copies
-    _drops: Drops
-    _late: LateCalls
-    _next_step: int
-    _shard: Any
-
-    @property
-    def closed(self) -> bool:
-        """Tell whether the board was finished."""
-        raise NotImplementedError
-
-    def _valid_step(self, step: Any) -> int:
-        raise NotImplementedError
-
-    def _refuse(self, key: str, message: str) -> None:
-        raise NotImplementedError
-
-    def _failed(self, error: Exception) -> None:
-        raise NotImplementedError
 
     def _log_each(self, values: Mapping[str, Any], step: Any) -> None:
         """Log what can be logged of values of any kind."""

@@ -15,6 +15,7 @@ from ..errors import RichValueError
 from .plain import describe, storable_text
 from .rich.histogram import Precision
 from .rich.together import Histograms
+from .steps import Steps
 from .values import type_name, whole_number
 
 __all__ = ["Watching"]
@@ -28,7 +29,7 @@ _OUTERMOST: Final = "module."
 _TOGETHER: Final = "histograms of a model"
 
 
-class Watching:
+class Watching(Steps):
     """Give a board the calls that look at a model, which is anything with `named_parameters()`."""
 
     _watches: tuple[_Watch, ...] = ()
@@ -37,12 +38,6 @@ class Watching:
         self, metrics: Mapping[str, Any] | None = None, /, *, step: int | None = None, **values: Any
     ) -> None:
         """Log values by name, as a Board does."""
-        raise NotImplementedError
-
-    def _refuse(self, key: str, message: str) -> None:
-        raise NotImplementedError
-
-    def _event_step(self) -> int:
         raise NotImplementedError
 
     def log_gradients(
