@@ -18,9 +18,7 @@ Rich values have tables of their own beside these, see rich/.
 
 Times are µs since 1970 UTC. `metrics` can be rebuilt from Lance; nothing else here can.
 
-A database has one host that writes to it, since a lock of one host need not be seen by another. That is the host that
-the file CLAIM names, and any other host that logs to the run at the same time keeps `run.<host>.db` instead. Readers
-take the union.
+A database has one host that writes to it, see claim.py.
 
 A row of `metrics` summarises the points that the default view shows. When an attempt logs a metric again at steps where
 an earlier one has points, or begins before them, those points are superseded and the row no longer fits: it is `stale`
@@ -31,11 +29,10 @@ highest step that others had reached.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,7 +40,6 @@ from msgspec.structs import asdict
 from sqlite_utils import Database
 
 from ..journal.format import ShardIdentity
-from ..journal.process import STALE_HEARTBEAT_S
 from ..journal.scan import Column
 from . import rich
 from .alerts import ALERT_TABLES, AlertTable
@@ -52,19 +48,11 @@ from .database import open_or_set_aside
 from .digest import drop_digest, write_digest
 from .shards import shard_number
 from .summary import Metric, summarise
-from .sync import fsync_directory, fsync_file, mark_project
+from .sync import mark_project
 
-__all__ = [
-    "Catalogue",
-    "catalogue_path",
-    "give_up_claim",
-    "is_abandoned",
-    "known_catalogue_path",
-    "last_heartbeat_us",
-]
+__all__ = ["Catalogue"]
 
 FORMAT: Final = 2
-CLAIM: Final = ".catalogue-host"
 
 _TABLES: Final[dict[str, tuple[str | tuple[str, ...] | None, dict[str, type]]]] = {
     "run": (
@@ -184,84 +172,6 @@ ON CONFLICT (rank, name) DO UPDATE SET
     prior_hi = iif(attempt IS NOT excluded.attempt, step_hi, prior_hi),
     attempt = excluded.attempt
 """
-
-
-def catalogue_path(run: Path, host: str) -> Path:
-    """Return the database that a host writes to, claiming run.db when nobody has, or when its host is gone."""
-    path = known_catalogue_path(run, host)
-    if path.name != "run.db":
-        return path
-    holder = _claim(run / CLAIM, host)
-    if holder == host:
-        return path
-    try:
-        claimed_us = (run / CLAIM).stat().st_mtime_ns // 1000
-    except FileNotFoundError:  # given up at this moment
-        return catalogue_path(run, host)
-    if not is_abandoned(run, holder, claimed_us):
-        return run / f"run.{host}.db"
-    # Whole at every moment: another host may read it now.
-    replacement = run / f"{CLAIM}.{host}"
-    replacement.write_text(host)
-    fsync_file(replacement)
-    os.replace(replacement, run / CLAIM)
-    fsync_directory(run)
-    return path
-
-
-def known_catalogue_path(run: Path, host: str) -> Path:
-    """Return the database that a host has written to."""
-    own = run / f"run.{host}.db"
-    return own if own.exists() else run / "run.db"
-
-
-def give_up_claim(path: Path, host: str) -> None:
-    """Let any host have a run.db whose run has ended, if this host still has it: another may have taken it over."""
-    claim = path.with_name(CLAIM)
-    with suppress(FileNotFoundError):
-        if path.name == "run.db" and claim.read_text() == host:
-            claim.unlink()
-
-
-def _claim(path: Path, host: str) -> str:
-    """Return the host that a run's run.db belongs to, this one if it comes first."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        try:
-            return path.read_text()
-        except FileNotFoundError:  # given up at this moment
-            return _claim(path, host)
-    with open(fd, "w") as file:
-        file.write(host)
-    # Lost in a power cut, it would make this host begin another database, and number its shards anew.
-    fsync_file(path)
-    fsync_directory(path.parent)
-    return host
-
-
-def is_abandoned(run: Path, host: str, since_us: int) -> bool:
-    """Tell whether nothing was heard for long of a host, not since a time that it is known to have lived at."""
-    last_us = max(last_heartbeat_us(run, host) or 0, since_us)
-    return time.time() - last_us / 1e6 >= STALE_HEARTBEAT_S
-
-
-def last_heartbeat_us(run: Path, host: str) -> int | None:
-    """Return when the writer of a host last showed life, by any database of a run; None when none tells."""
-    return max(filter(None, (_heartbeat_us(path, host) for path in run.glob("run*.db"))), default=None)
-
-
-def _heartbeat_us(path: Path, host: str) -> int | None:
-    """Return what one database says; nothing where it is only being made, or cannot be read."""
-    try:
-        connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-        try:
-            row = connection.execute("SELECT heartbeat_us FROM writers WHERE host = ?", [host]).fetchone()
-        finally:
-            connection.close()
-    except sqlite3.Error:
-        return None
-    return row[0] if row is not None else None
 
 
 class Catalogue:

@@ -116,7 +116,8 @@ class AlertDesk:
         self._courier.stop(GRACE_S)
         if not self._courier.results:
             return
-        from ..storage.catalogue import Catalogue, known_catalogue_path
+        from ..storage.catalogue import Catalogue
+        from ..storage.claim import known_catalogue_path
 
         path = known_catalogue_path(self._run, host_name())
         if not path.exists():

@@ -52,7 +52,8 @@ def correct_status(run: Path, trainer: Trainer) -> None:
     ending = trainer.ending()
     if ending is None or ending.status == "finished":
         return
-    from ..storage.catalogue import Catalogue, known_catalogue_path
+    from ..storage.catalogue import Catalogue
+    from ..storage.claim import known_catalogue_path
 
     catalogue = Catalogue(known_catalogue_path(run, host_name()))
     # Somebody may have continued the run meanwhile, but not this attempt.
@@ -66,7 +67,7 @@ def correct_status(run: Path, trainer: Trainer) -> None:
 
 def _may_live(attempt: dict[str, Any], run: Path) -> bool:
     """Tell whether the process of an attempt lives; on another machine, whether a writer showed life of late."""
-    from ..storage.catalogue import is_abandoned
+    from ..storage.claim import is_abandoned
 
     alive = is_alive(attempt["host"], attempt["pid"], attempt["process_start"])
     return not is_abandoned(run, attempt["host"], attempt["started_us"]) if alive is None else alive
@@ -76,7 +77,7 @@ def _verdict(
     attempt: dict[str, Any], run: Path, trainer: Trainer | None, last_record_us: int | None
 ) -> dict[str, Any]:
     """Return what to note of an attempt whose process is gone without a word."""
-    from ..storage.catalogue import last_heartbeat_us
+    from ..storage.claim import last_heartbeat_us
 
     last_us = last_record_us or last_heartbeat_us(run, attempt["host"]) or attempt["started_us"]
     ending = trainer.ending() if trainer is not None and _is_of(trainer, attempt) else None

@@ -28,7 +28,8 @@ from ..journal.scan import Batch, ShardCursor, merge_events
 from ..journal.settings import settings
 from ..storage.alerts import WAITING
 from ..storage.artifacts import StoredVersion
-from ..storage.catalogue import Catalogue, catalogue_path, give_up_claim, is_abandoned
+from ..storage.catalogue import Catalogue
+from ..storage.claim import catalogue_path, give_up_claim, is_abandoned
 from ..storage.scalars import ScalarColumn, ScalarStore
 from .artifacts import ArtifactKeeper, parcel_of
 from .events import EventStore
