@@ -343,3 +343,22 @@ def test_a_spike_of_one_step_is_visible_at_random_zooms(
         expect(page.locator("kobo-chart")).to_have_attribute("data-state", "ready", timeout=100_000)
         spike_is_seen_at_random_zooms(page, points, 20)
         page.goto("about:blank")
+
+
+def test_a_section_on_another_page_is_gone_to(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    with Board("wide", run_id="wide", project="p", base_dir=tmp_path, capture_output=False) as board:
+        for step in range(3):
+            board.log(step=step, **{f"{part}/m{i}": float(step) for part in "abc" for i in range(90)})
+    with served(tmp_path) as address:
+        page = open_page("/run/p/wide/charts", at=address)
+        expect(page.locator("kobo-chart")).to_have_count(100)
+        page.get_by_role("navigation", name="Sections of metrics").get_by_role("link", name="c 90").click()
+        expect(page).to_have_url(re.compile(r"page=2#section:c$"))
+        expect(page.locator("[id='section:c']")).to_be_in_viewport()
+        expect(page.locator("kobo-chart[data-key='c/m0'][data-state=ready] canvas")).to_be_in_viewport()
+        page.get_by_role("link", name="Next →").click()
+        expect(page.locator("kobo-chart")).to_have_count(70)
+        expect(page.locator("kobo-chart[data-key='c/m20'][data-state=ready] canvas")).to_be_in_viewport()
+        page.go_back()
+        expect(page.locator("kobo-chart[data-key='c/m0']")).to_have_count(1)
+        page.close()  # before its server, which it asks for more

@@ -352,6 +352,7 @@ def test_a_config_is_copied_as_json(open_tab: Callable[..., Page], tmp_path: Pat
         expect(page.locator("#config .leaf")).to_have_text(re.compile("depth"))
         page.locator("#config summary").click()
         expect(page.locator("#config .leaf")).to_be_hidden()
+        page.close()  # before its server, which it asks for more
 
 
 def test_tabs_say_the_same_without_script(open_tab: Callable[..., Page], address: str) -> None:

@@ -56,6 +56,7 @@ def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -
         for text in texts
         for name in re.findall(r'(?:{{ static }}/|from "\./|import "\./)([\w.-]+)', text)
     }
+    found |= {name for text in texts for name in re.findall(r"[\w.-]+\.css", text)}
     modules = [name for text in texts for name in re.findall(r"{{ modules\((.*?)\) }}", text)]
     found |= {f"{name}.js" for names in modules for name in re.findall(r'"(\w+)"', names)}
     assert {"chart.js", "tabs.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
@@ -87,6 +88,28 @@ def test_what_pages_refer_to_is_kept_for_good_under_the_address_of_its_version(c
     assert (older.text, older.headers["cache-control"]) == (answer.text, "no-cache")
     for path in ("0123abcd/none.js", "../app.py", "0123abcd/../../app.py", "a/b/chart.js"):
         assert client.get(f"/static/{path}").status_code == 404, path
+
+
+def test_style_sheets_of_a_page_come_in_one_answer(client: TestClient) -> None:
+    (link,) = re.findall(r'"(/static/\w+/[^"]*\.css)"', client.get("/").text)
+    address, _, names = link.rpartition("/")
+    answer = client.get(link)
+    assert names.count("+") > 0
+    assert answer.text == "\n".join(client.get(f"/static/{name}").text for name in names.split("+"))
+    assert answer.headers["content-type"].startswith("text/css")
+    assert answer.headers["cache-control"] == FOREVER
+    known = {"if-none-match": answer.headers["etag"]}
+    assert client.get(link, headers=known).status_code == 304
+    assert client.get(f"{address}/style.css", headers=known).status_code == 200
+    for bad in (
+        "style.css+chart.js",
+        "style.css+none.css",
+        "style.css+style.css",
+        "style.css+",
+        "+",
+        "a.js+b.js",
+    ):
+        assert client.get(f"{address}/{bad}").status_code == 404, bad
 
 
 def test_every_status_has_an_icon_and_a_colour() -> None:

@@ -3,9 +3,12 @@
     /static/<version>/<name>   what pages refer to; modules import each other from the same folder
     /static/<name>             the same, asked for again each time
 
-A page needs two dozen of them before it draws anything. Were browsers to ask for each at every page whether it changed,
-they would wait for that longer than for the page. Another version of KohakuBoard, or a file that was changed before the
-server was started, has other addresses.
+Style sheets that a page has together come in one answer, under their names with a + between: each that is asked for
+takes a browser 2 to 3 ms before it draws anything.
+
+A page needs a dozen and more files before it draws anything. Were browsers to ask for each at every page whether it
+changed, they would wait for that longer than for the page. Another version of KohakuBoard, or a file that was changed
+before the server was started, has other addresses.
 """
 
 from __future__ import annotations
@@ -51,10 +54,8 @@ class Static(StaticFiles):
             raise HTTPException(405)
         folder, name = os.path.split(path)
         # Of another version, as a page that an older server sent refers to: the file as it is now, but not for good.
-        file, found = self.lookup_path(name if folder.isalnum() else path)
-        if found is None or not stat.S_ISREG(found.st_mode):
-            raise HTTPException(404)
-        etag = etag_of(name, str(found.st_mtime_ns), str(found.st_size))
+        files = self._files((name if folder.isalnum() else path).split("+"))
+        etag = etag_of(name, *(f"{found.st_mtime_ns} {found.st_size}" for _, found in files))
         if is_known(request, etag):
             return not_modified(etag)
         is_current = folder != "" and static_address().endswith(f"/{folder}")
@@ -62,7 +63,17 @@ class Static(StaticFiles):
         headers = {**fresh(etag), "Cross-Origin-Resource-Policy": "cross-origin"}
         if is_current:
             headers["Cache-Control"] = FOREVER
-        return Response(_content(file, found.st_mtime_ns), headers=headers, media_type=guess_type(file)[0])
+        content = b"\n".join(_content(file, found.st_mtime_ns) for file, found in files)
+        return Response(content, headers=headers, media_type=guess_type(files[0][0])[0])
+
+    def _files(self, names: list[str]) -> list[tuple[str, os.stat_result]]:
+        """Return the files of an answer, one or several style sheets, with their state. Raises HTTPException."""
+        files = [self.lookup_path(name) for name in names]
+        known = [(file, found) for file, found in files if found is not None and stat.S_ISREG(found.st_mode)]
+        are_styles = len(set(names)) == len(names) and all(name.endswith(".css") for name in names)
+        if len(known) < len(names) or (len(names) > 1 and not are_styles):
+            raise HTTPException(404)
+        return known
 
 
 @lru_cache(maxsize=128)

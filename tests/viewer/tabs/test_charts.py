@@ -8,7 +8,8 @@ from pathlib import Path
 from starlette.testclient import TestClient
 
 from kohakuboard import Board
-from kohakuboard_viewer.tabs.charts import axes, pinned
+from kohakuboard_viewer.tabs.base import Paging
+from kohakuboard_viewer.tabs.charts import axes, pinned, places
 
 NAMES = ["train/loss", "val/loss", "a;b,c%", "epoch"]
 
@@ -32,6 +33,24 @@ def test_likely_axes_are_offered() -> None:
     ]
 
 
+def test_sections_are_found_on_the_page_where_each_begins(
+    client: TestClient, write_run: Callable[..., Path]
+) -> None:
+    assert places({"a": 150, "b": 49, "c": 2, "d": 1}, Paging(1, 100, 202)) == {
+        "a": 1,
+        "b": 2,
+        "c": 2,
+        "d": 3,
+    }
+    path = write_run("one", log_names)
+    page = client.get(f"/run/{path.parent.name}/{path.name}/charts").text
+    links = re.findall(r'<a href="\?page=(\d)#(section:[^"]*)"', page)
+    assert links == [("1", "section:train"), ("1", "section:val"), ("1", "section:many"), ("8", "section:")]
+    assert 'id="section:many"' in page
+    few = client.get(f"/run/{path.parent.name}/{path.name}/charts?q=loss").text
+    assert "#section:" not in few
+
+
 def keys(page: str) -> list[str]:
     return [html.unescape(key) for key in re.findall(r'<kobo-chart data-key="([^"]+)"', page)]
 
@@ -39,10 +58,11 @@ def keys(page: str) -> list[str]:
 def test_a_page_of_charts(client: TestClient, write_run: Callable[..., Path]) -> None:
     path = write_run("one", log_names)
     url = f"/run/{path.parent.name}/{path.name}/charts"
-    first, second = client.get(url).text, client.get(f"{url}?page=2").text
-    assert len(keys(first)) == 500
-    assert sorted([*keys(first), *keys(second)]) == sorted([*NAMES, *(f"many/{i}" for i in range(700))])
-    assert "page=2" in first
+    first, *others = [client.get(f"{url}?page={page}").text for page in range(1, 9)]
+    assert len(keys(first)) == 100
+    shown = [key for page in (first, *others) for key in keys(page)]
+    assert sorted(shown) == sorted([*NAMES, *(f"many/{i}" for i in range(700))])
+    assert "page=2#charts" in first
 
     assert keys(client.get(url, params={"q": "/^many/1.$/"}).text) == [f"many/{i}" for i in range(10, 20)]
     assert "no regular expression" in client.get(url, params={"q": "/(a+/"}).text

@@ -21,7 +21,7 @@ from .view import View
 __all__ = ["VIEW", "Overlay", "metrics_of", "overlay"]
 
 _MOST_LINES: Final = 6000  # on a page: what a chart is of travels in its address
-_CHARTS: Final = (24, 200)
+_CHARTS: Final = (24, 100)
 
 
 @dataclass(frozen=True, slots=True)

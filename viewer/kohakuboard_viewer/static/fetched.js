@@ -24,6 +24,8 @@ export class Fetched extends HTMLElement {
     for (const each of near) each.#seen()
   }, { rootMargin: AHEAD })
 
+  static #first = null
+
   #request = new AbortController()
   #stale = true
   #inView = false
@@ -31,6 +33,17 @@ export class Fetched extends HTMLElement {
 
   connectedCallback() {
     Fetched.#watch.observe(this)
+    if (!Fetched.#first) queueMicrotask(() => this.#begin())
+    Fetched.#first ??= this
+  }
+
+  /** Go before the others of a page if in view: the browser tells what is only once it has painted. */
+  #begin() {
+    const { top, bottom } = this.getBoundingClientRect()
+    if (this.#entered || !this.isConnected || top >= innerHeight || bottom <= 0) return
+    this.#inView = true
+    this.measure()
+    this.#seen()
   }
 
   disconnectedCallback() {

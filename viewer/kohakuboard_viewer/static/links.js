@@ -1,5 +1,5 @@
 // Links and forms that ask for something else of this page, such as another step or order, are followed in place: the
-// page is patched, and stays where it is scrolled to.
+// page is patched, and stays where it is scrolled to unless the link names a place.
 
 import { isPlain } from "./events.js"
 import { refreshPage } from "./patch.js"
@@ -36,10 +36,11 @@ async function show() {
   dispatchEvent(new Event("kobo-shown"))
 }
 
-function follow(event, query) {
+async function follow(event, query) {
   event.preventDefault()
   history.pushState(null, "", query)
-  show()
+  await show()
+  document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView()
 }
 
 document.addEventListener("click", (event) => {

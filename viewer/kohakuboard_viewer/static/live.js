@@ -39,4 +39,5 @@ function say(text) {
 }
 
 document.addEventListener("visibilitychange", look)
-look()
+if (version === null) look()
+else timer = setTimeout(look, interval) // a page that tells its version is of this moment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, islice
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -13,25 +14,30 @@ from .. import present
 from ..patterns import PatternError, matching
 from .base import Ask, Paging, Tab
 
-__all__ = ["TAB", "axes", "found", "pinned", "sections"]
+__all__ = ["TAB", "axes", "found", "pinned", "places", "sections"]
 
 # What others are looked at against. Any other metric may be typed.
 _AXIS: Final = re.compile(r"(^|[/_.\- ])(epoch|step|iter|token|sample|batch|time|flops)", re.IGNORECASE)
 _MOST_AXES: Final = 50
-_CHARTS_PER_PAGE: Final = 500
+# Each costs a browser 0.2 ms before it draws the first of them.
+_CHARTS_PER_PAGE: Final = 100
+# Links to sections of which one would still look for one.
+_MOST_PLACES: Final = 500
 _MOST_PINNED: Final = 50
 
 
 def _show(run: Run, ask: Ask) -> Mapping[str, Any]:
     metrics, complaint = found(run.metrics, ask.words("q"))
     paging = Paging.of(ask, len(metrics), _CHARTS_PER_PAGE)
+    totals = {name: len(members) for name, members in sections(metrics).items()}
     return {
         "query": ask.words("q"),
         "complaint": complaint,
         "metrics": metrics,
         "paging": paging,
         "sections": sections(metrics[paging.begin : paging.end]),
-        "totals": {name: len(members) for name, members in sections(metrics).items()},
+        "totals": totals,
+        "places": places(totals, paging) if paging.last > 1 else {},
         "pinned": pinned(ask.text("pin"), run.metrics),
         "axes": axes(run.metrics),
     }
@@ -54,6 +60,13 @@ def sections(metrics: Sequence[Metric]) -> dict[str, list[Metric]]:
     if general := grouped.pop("", None):
         grouped[""] = general
     return grouped
+
+
+def places(totals: Mapping[str, int], paging: Paging) -> dict[str, int]:
+    """Return the number of the page on which each section begins."""
+    begins = accumulate(totals.values(), initial=0)
+    placed = zip(totals, begins, strict=False)  # behind the last there is the end
+    return {name: begin // paging.size + 1 for name, begin in islice(placed, _MOST_PLACES)}
 
 
 def pinned(text: str, known: Iterable[str]) -> list[list[str]]:
