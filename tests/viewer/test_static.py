@@ -59,7 +59,7 @@ def test_all_that_templates_and_scripts_refer_to_is_served(client: TestClient) -
     found |= {name for text in texts for name in re.findall(r"[\w.-]+\.css", text)}
     modules = [name for text in texts for name in re.findall(r"{{ modules\((.*?)\) }}", text)]
     found |= {f"{name}.js" for names in modules for name in re.findall(r'"(\w+)"', names)}
-    assert {"chart.js", "tabs.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
+    assert {"chart.js", "page.js", "plot.js", "style.css", "icons.svg", *UPLOT} <= found
     assert found >= {path.name for path in STATIC.glob("*.js")} - {*PLOTLY, "figure.js", "report.js"}
     for name in found:
         assert client.get(f"/static/{name}").status_code == 200, name

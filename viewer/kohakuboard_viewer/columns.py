@@ -10,7 +10,7 @@ All numbers are little-endian. The header holds what the sender wants to say of 
 list of {"name", "dtype" ("f8", "f4", "i4"), "length", "offset" (bytes from the end of the header)}. JSON has
 no NaN, so numbers of the header are finite or null; columns may hold NaN.
 
-The other end is static/columns.js: a typed array laid over each column, nothing is parsed. 100 curves of 2000
+The other end is static/fetched.js: a typed array laid over each column, nothing is parsed. 100 curves of 2000
 points took 20 ms this way and 77 ms as JSON; compressing them only costs time on one machine.
 """
 

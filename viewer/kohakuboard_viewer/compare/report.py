@@ -44,7 +44,7 @@ _MOST_ROWS: Final = 1000
 # 15 bytes of the file for each.
 _CELLS: Final = 600_000
 _WIDTHS: Final = (60, 1000)
-_MODULES: Final = ("columns.js", "fetched.js", "format.js", "paint.js", "legend.js", "plot.js", "curves.js")
+_MODULES: Final = ("fetched.js", "format.js", "paint.js", "plot.js", "curves.js")
 _STYLES: Final = ("uPlot-1.6.32.min.css", "style.css", "runs.css", "chart.css", "compare.css")
 
 

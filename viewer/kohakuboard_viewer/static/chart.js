@@ -1,8 +1,8 @@
 // <kobo-chart data-src>: the curves that a URL of /series names, fetched at the resolution of the screen and only once
 // they are in view.
 
-import { continued } from "./columns.js"
 import { Curves } from "./curves.js"
+import { continued } from "./fetched.js"
 import { fullScreen, menuOf } from "./menu.js"
 import { rounded } from "./plot.js"
 import { view } from "./view.js"

@@ -1,9 +1,8 @@
-// What pages and charts are fetched by.
-
-import { decode } from "./columns.js"
+// What pages and charts are fetched by: text, and binary columns as columns.py writes them; its docstring draws the format.
 
 // Ahead of scrolling, so that it is there when it comes into view.
 const AHEAD = "400px"
+const KINDS = { f8: Float64Array, f4: Float32Array, i4: Int32Array }
 
 /** Return the server's answer; one that says what is wrong is thrown, in its own words. */
 export async function ask(url, { accept = "application/json", ...options } = {}) {
@@ -11,6 +10,34 @@ export async function ask(url, { accept = "application/json", ...options } = {})
   if (response.ok) return response
   const isTold = response.headers.get("content-type") === "application/json"
   throw new Error(isTold ? (await response.json()).error : `the server answered ${response.status}`)
+}
+
+/** Return { header, columns }, each column a typed array laid over the message. */
+function decode(buffer) {
+  const view = new DataView(buffer)
+  if (buffer.byteLength < 8 || view.getUint32(0) !== 0x4b424331) throw new Error("the server sent no columns")
+  const body = 8 + view.getUint32(4, true)
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, body - 8)))
+  const columns = {}
+  for (const { name, dtype, length, offset } of header.columns) {
+    columns[name] = new KINDS[dtype](buffer, body + offset, length)
+  }
+  return { header, columns }
+}
+
+/** Return columns that go on after the first `keep` places of others; each has as many rows in both. */
+export function continued(before, newer, keep) {
+  const [had, more] = [before.x_lo.length, newer.x_lo.length]
+  const long = keep + more
+  const join = ([name, column]) => {
+    const all = new column.constructor((column.length / more) * long)
+    for (let row = 0; row * more < column.length; row += 1) {
+      all.set(before[name].subarray(row * had, row * had + keep), row * long)
+      all.set(column.subarray(row * more, (row + 1) * more), row * long + keep)
+    }
+    return [name, all]
+  }
+  return Object.fromEntries(Object.entries(newer).map(join))
 }
 
 /** An element that shows columns, which are fetched once it is in view: `address()` names them, `take` and `fail` show. */

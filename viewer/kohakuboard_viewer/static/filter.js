@@ -1,7 +1,7 @@
 // Filter as one types. The server filters and renders, here as without script; the URL keeps the words.
 
 import { onKeys } from "./events.js"
-import { refreshPage } from "./patch.js"
+import { refreshPage } from "./live.js"
 import { setQuery } from "./view.js"
 
 const form = document.getElementById("filter")

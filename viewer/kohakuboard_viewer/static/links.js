@@ -2,7 +2,7 @@
 // page is patched, and stays where it is scrolled to unless the link names a place.
 
 import { isPlain } from "./events.js"
-import { refreshPage } from "./patch.js"
+import { refreshPage } from "./live.js"
 import { setQuery } from "./view.js"
 
 let running = false

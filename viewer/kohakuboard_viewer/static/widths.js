@@ -2,7 +2,7 @@
 // URL keeps it, and the server renders it, so that a saved view has it, too.
 
 import { onDrag } from "./events.js"
-import { refreshPage } from "./patch.js"
+import { refreshPage } from "./live.js"
 import { setQuery } from "./view.js"
 
 const EDGE = 10

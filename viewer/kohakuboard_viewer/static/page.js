@@ -1,5 +1,6 @@
-// Keys on every page: j and k move over runs, x selects one, c compares what is selected, ? shows all of them. That a
-// run is the current one means that the focus is in it, so that Enter opens it and screen readers tell it.
+// What every page does: keys, menus and the bar of tabs. j and k move over runs, x selects one, c compares what is
+// selected, ? shows all of them. That a run is the current one means that the focus is in it, so that Enter opens it and
+// screen readers tell it.
 
 import { onKeys } from "./events.js"
 
@@ -54,3 +55,8 @@ document.addEventListener("keydown", ({ key }) => {
     menu.querySelector("summary").focus()
   }
 })
+
+// On a narrow screen the bar of tabs is scrolled to the one that is open; the page itself stays where it is.
+const bar = document.querySelector(".tabs")
+const open = bar?.querySelector("[aria-current]")
+if (open) bar.scrollLeft = open.offsetLeft - bar.offsetLeft - (bar.clientWidth - open.offsetWidth) / 2
