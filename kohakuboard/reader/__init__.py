@@ -12,6 +12,7 @@ from .alerts import Alert
 from .artifacts import ArtifactFile, ArtifactUse, ArtifactVersion
 from .attempts import Attempt, RankStatistics
 from .console import Console, ConsoleLine
+from .following import Followed, Mark
 from .listing import Entry
 from .nested import leaves
 from .rich import (
@@ -38,7 +39,9 @@ __all__ = [
     "ConsoleLine",
     "DensityEntry",
     "Entry",
+    "Followed",
     "HistogramSeries",
+    "Mark",
     "MediaEntry",
     "Metric",
     "RankStatistics",

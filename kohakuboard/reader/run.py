@@ -38,9 +38,10 @@ from .catalogue import (
     stamp,
 )
 from .console import Console, read_console
+from .following import Asked, Followed, Mark, mark_of, newer_than
 from .identity import Identity, describe, true_beginnings, true_status
 from .rows import Rows
-from .stores import Stores, in_time_order
+from .stores import NO_POINTS, Stores, Stretch, in_time_order
 from .tail import Tail
 from .values import RichValues
 
@@ -55,9 +56,7 @@ SEQ_BITS: Final = 40
 # Of what SQLite keeps beside a database that somebody has open, or had when he was killed.
 OPEN_ENDINGS: Final = ("-wal", "-shm", "-journal")
 
-_NOTHING: Final = np.empty(0, dtype=np.int64)
 NOTHING_SAID: Final = Annotations()
-NO_POINTS: Final = Column(_NOTHING, _NOTHING, _NOTHING, np.empty(0))
 
 
 class Series(NamedTuple):
@@ -409,7 +408,7 @@ class Run(RichValues):
         """
         rank = self._default_rank(name) if host is None else machine_rank(host)
         attempt = attempt if rank >= 0 else None
-        turns = [one for one in self._places().attempts if one.rank == rank and attempt in (None, one.number)]
+        turns = self._attempts_of(rank, attempt)
         if len(turns) == 1:
             tail = self._tail_beyond(self._stores.scalars).columns(name)
             found = self._stores.by_step(name, tail, self._shard_names())
@@ -417,6 +416,45 @@ class Run(RichValues):
                 return ByStep(*found[1:])
         series = self.series(name, rank=rank, attempt=attempt, host=host)
         return ByStep(series.step, series.value)
+
+    def follow(
+        self,
+        name: str,
+        mark: Mark | None = None,
+        *,
+        times: bool = False,
+        attempt: int | None = None,
+        host: str | None = None,
+    ) -> Followed:
+        """Return what `by_step` does, or only what came behind a mark; raises what `series` raises.
+
+        That takes as long as there is anything new, however long the series. It is all points again where more happened
+        than that some were added at the end, and where the mark is of something else.
+
+        Args:
+            name: The metric.
+            mark: Where the points end that are known, as the call said that returned the last of them.
+            times: Whether their times are wanted, too.
+            attempt: As for `series`.
+            host: As for `series`.
+        """
+        rank = self._default_rank(name) if host is None else machine_rank(host)
+        attempt = attempt if rank >= 0 else None
+        asked = Asked(self.started_us, name, rank, attempt)
+        if mark is not None and (found := self._newer_than(mark, asked)) is not None:
+            newer, mark = found
+            time_us = newer.times.view("datetime64[us]") if times else None
+            return Followed(newer.steps, newer.values, time_us, mark, whole=False)
+        before = self._mark(asked)
+        points: Series | ByStep
+        if times:
+            points = self.series(name, rank=rank, attempt=attempt, host=host)
+        else:
+            points = self.by_step(name, attempt=attempt, host=host)
+        # The stores may have moved on to what is newer than the mark while they were read.
+        mark = before if before == self._mark(asked) else None
+        time_us = points.time if isinstance(points, Series) else None
+        return Followed(points.step, points.value, time_us, mark, whole=True)
 
     def across_ranks(self, name: str) -> RankStatistics:
         """Return mean, minimum and maximum over all ranks at each step. Raises MetricNotFoundError."""
@@ -610,6 +648,30 @@ class Run(RichValues):
                     found.add((attempt.rank, name))
         return found
 
+    def _mark(self, asked: Asked) -> Mark | None:
+        """Return where a series ends as it is now."""
+        if (stretches := self._stretches(asked.name, {})) is None:
+            return None
+        return mark_of(asked, self._attempts_of(asked.rank, asked.attempt), stretches)
+
+    def _newer_than(self, mark: Mark, asked: Asked) -> tuple[Column, Mark] | None:
+        if (stretches := self._stretches(asked.name, mark.seqs)) is None:
+            return None
+        return newer_than(mark, asked, self._attempts_of(asked.rank, asked.attempt), stretches)
+
+    def _stretches(self, name: str, after: Mapping[str, int]) -> dict[str, Stretch] | None:
+        """Return what each shard has of a metric, None where there is one of which only its points are known."""
+        names, reader = self._shard_names(), self._stores.scalars
+        tail = self._tail_beyond(reader).columns(name)
+        if not tail.keys() <= set(names.values()):
+            return None
+        if reader is not None and not reader.committed().keys() <= names.keys():
+            return None
+        return self._stores.stretches(name, tail, names, after)
+
+    def _attempts_of(self, rank: int, number: int | None) -> list[Attempt]:
+        return [one for one in self._places().attempts if one.rank == rank and number in (None, one.number)]
+
     def _default_rank(self, name: str) -> int:
         logged = self.ranks(name)
         if not logged and name in self.system_metrics():
@@ -628,7 +690,7 @@ class Run(RichValues):
             if place and shard in columns:
                 named = columns[shard].seqs + (place << SEQ_BITS)
                 columns[shard] = columns[shard]._replace(seqs=named)
-        wanted = [one for one in self._places().attempts if one.rank == rank and number in (None, one.number)]
+        wanted = self._attempts_of(rank, number)
         strays = [one for one in columns if one not in self._places().turns]
         if rank <= 0 and number in (None, 0):
             strays = [one for one in strays if is_of_machine(_number(one)) == (rank < 0)]

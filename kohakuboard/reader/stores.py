@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,27 @@ if TYPE_CHECKING:
     from ..storage.histograms import HistogramReader
     from ..storage.scalars import ScalarReader
 
-__all__ = ["Stores", "as_array", "in_time_order"]
+__all__ = ["NO_POINTS", "UNSEEN", "Stores", "Stretch", "as_array", "in_time_order"]
 
 
 Int64 = NDArray[np.int64]
+
+_NOTHING: Final = np.empty(0, dtype=np.int64)
+NO_POINTS: Final = Column(_NOTHING, _NOTHING, _NOTHING, np.empty(0))
+# Beyond every seq: of such a shard nothing is read.
+UNSEEN: Final = 2**63 - 1
+
+
+class Stretch(NamedTuple):
+    """Hold the points of a metric that a shard has after some seq, and what there was before.
+
+    `known` is how many there are up to that seq. Up to `seq` there are none but those and the newer ones.
+    """
+
+    known: int
+    newer: Column
+    seq: int
+    lowest_step: int
 
 
 class Stores:
@@ -125,6 +142,33 @@ class Stores:
             return shard, found.steps, found.values
         steps = np.concatenate([as_array(found.steps), newer.steps])
         return shard, steps, np.concatenate([found.values, newer.values])
+
+    def stretches(
+        self, name: str, tail: Mapping[str, Column], shard_names: Mapping[int, str], after: Mapping[str, int]
+    ) -> dict[str, Stretch]:
+        """Return what each shard that logged a metric has of it; the points are read of those after a seq.
+
+        Of a shard that `after` does not name no points are read.
+        """
+        reader = self.scalars
+        since = {number: after.get(shard, UNSEEN) for number, shard in shard_names.items()}
+        columns, counts, lowest, committed = reader.later(name, since) if reader else ({}, {}, {}, {})
+        stretches = {}
+        for number, shard in shard_names.items():
+            if number not in counts and shard not in tail:
+                continue
+            stored = Column(*columns[number][2:]) if number in columns else NO_POINTS
+            seq = committed.get(number, -1)
+            waiting = tail.get(shard, NO_POINTS).after(seq)
+            known = counts.get(number, 0) - len(stored.seqs) + len(waiting.up_to(since[number]).seqs)
+            newer = join_columns([stored, waiting.after(since[number])])
+            steps = [
+                *([lowest[number]] if number in lowest else []),
+                *([int(waiting.steps.min())] if len(waiting.steps) else []),
+            ]
+            if steps:
+                stretches[shard] = Stretch(known, newer, max([seq, *waiting.seqs[-1:].tolist()]), min(steps))
+        return stretches
 
 
 def as_array(steps: range | Int64) -> Int64:

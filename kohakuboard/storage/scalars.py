@@ -25,7 +25,7 @@ from .rechunk import KEYS, rechunk
 from .snapshot import Snapshot, Snapshots
 from .store import Store, highest
 
-__all__ = ["ScalarColumn", "ScalarReader", "ScalarStore", "ScalarSummary", "StepColumn"]
+__all__ = ["Later", "ScalarColumn", "ScalarReader", "ScalarStore", "ScalarSummary", "StepColumn"]
 
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
@@ -56,6 +56,18 @@ class StepColumn(NamedTuple):
     shard: int
     steps: range | Int64
     values: Float64
+
+
+class Later(NamedTuple):
+    """Hold what there is of a metric after some seqs, and what of all of it is known without reading any points.
+
+    All is of one version, and by shard. A point that two writers committed counts twice in `counts`.
+    """
+
+    columns: dict[int, ScalarColumn]
+    counts: dict[int, int]
+    lowest_steps: dict[int, int]
+    committed: dict[int, int]
 
 
 class ScalarSummary(NamedTuple):
@@ -147,6 +159,7 @@ class ScalarReader:
 
     def __init__(self, directory: Path, *, session: Session | None = None) -> None:
         self._snapshots = Snapshots(directory, self.KEYS, session)
+        self._known: tuple[list[tuple[str, int]], dict[int, int]] | None = None
 
     @property
     def version(self) -> str:
@@ -162,7 +175,7 @@ class ScalarReader:
 
         Reading a series may move to a newer version. Ask after it, where the two must agree.
         """
-        return self._snapshots.read(_committed)
+        return dict(self._snapshots.read(self._committed))
 
     def series(self, metric: str, *, after: Mapping[int, int] | None = None) -> list[ScalarColumn]:
         """Return the points of a metric in log order, one column for each shard; [] when there are none.
@@ -173,15 +186,20 @@ class ScalarReader:
 
         """
         since = dict(after or {})
-        parts = self._snapshots.read(
-            lambda all_: [part for one in all_ for part in _columns(one, metric, since)]
+        return self._snapshots.read(lambda all_: _series(all_, metric, since))
+
+    def later(self, metric: str, after: Mapping[int, int]) -> Later:
+        """Return the points of a metric after a seq of each shard, and what tells whether they are all that is new.
+
+        Chunks before are not read, so that it takes as long as there is anything new.
+        """
+        return self._snapshots.read(
+            lambda all_: Later(
+                {column.shard: column for column in _series(all_, metric, after)},
+                *_totals(all_, metric),
+                dict(self._committed(all_)),
+            )
         )
-        shards = sorted({part.shard for part in parts})
-        columns = [_joined([part for part in parts if part.shard == shard]) for shard in shards]
-        columns = [
-            column.after(since[column.shard]) if column.shard in since else column for column in columns
-        ]
-        return [column for column in columns if len(column.seqs)]
 
     def by_step(self, metric: str) -> StepColumn | None:
         """Return the points of a metric that one shard logged and one dataset holds, None where there are others, too.
@@ -201,6 +219,13 @@ class ScalarReader:
             return []
         rows = pa.concat_tables(tables).sort_by([("seq_lo", "ascending"), ("ord_lo", "ascending")])
         return sorted(_summaries(rows), key=lambda summary: (summary.shard, summary.seq_lo, summary.metric))
+
+    def _committed(self, snapshots: Sequence[Snapshot]) -> dict[int, int]:
+        """Return the highest seq of each shard; found once for each version, as it is asked for at each reading."""
+        versions = [(snapshot.name, snapshot.version) for snapshot in snapshots]
+        if self._known is None or self._known[0] != versions:
+            self._known = versions, _committed(snapshots)
+        return self._known[1]
 
 
 def _axes(columns: Sequence[ScalarColumn]) -> tuple[Int64, list[ScalarColumn]]:
@@ -227,6 +252,28 @@ def _have_one_axis(one: ScalarColumn, other: ScalarColumn) -> bool:
 def _committed(snapshots: Iterable[Snapshot]) -> dict[int, int]:
     tables = [snapshot.keys().select(["shard", "seq_hi"]) for snapshot in snapshots]
     return highest(pa.concat_tables(tables)) if tables else {}
+
+
+def _series(snapshots: Iterable[Snapshot], metric: str, since: Mapping[int, int]) -> list[ScalarColumn]:
+    """Return the points of a metric after some seqs, a column for each shard that has any."""
+    parts = [part for one in snapshots for part in _columns(one, metric, since)]
+    shards = sorted({part.shard for part in parts})
+    columns = [_joined([part for part in parts if part.shard == shard]) for shard in shards]
+    columns = [column.after(since[column.shard]) if column.shard in since else column for column in columns]
+    return [column for column in columns if len(column.seqs)]
+
+
+def _totals(snapshots: Iterable[Snapshot], metric: str) -> tuple[dict[int, int], dict[int, int]]:
+    """Return how many points of a metric each shard has, and the lowest step of each."""
+    counts: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    for snapshot in snapshots:
+        keys, rows = snapshot.keys(), _rows_of(snapshot, metric)
+        found = (keys[name].to_numpy()[rows].tolist() for name in ("shard", "n", "step_lo"))
+        for shard, n, step in zip(*found, strict=True):
+            counts[shard] = counts.get(shard, 0) + n
+            lowest[shard] = min(lowest.get(shard, step), step)
+    return counts, lowest
 
 
 def _step_column(snapshots: Iterable[Snapshot], metric: str) -> StepColumn | None:

@@ -22,10 +22,11 @@ from playwright.sync_api import BrowserContext, Page, ViewportSize, sync_playwri
 from starlette.testclient import TestClient
 
 from kohakuboard import Board
+from kohakuboard.reader import open_run
 from kohakuboard.storage.digest import write_digest
 from kohakuboard_viewer.app import create_app
 from tests.benchmarks.figures import Figures
-from tests.benchmarks.recorded import jittered_times, record
+from tests.benchmarks.recorded import Recording, jittered_times, record, recording
 from tests.viewer.conftest import served
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(1800)]
@@ -134,6 +135,46 @@ def test_requests_for_charts(client: TestClient, root: Path, figures: Figures) -
     wall, cpu = timed(series(client, run=runs))
     figures.record("chart of 100 runs x 1M points, warm", wall, "ms", at_most=25)
     figures.record("chart of 100 runs x 1M points, warm, CPU", cpu, "ms", at_most=25)
+
+
+def until_stored(recorded: Recording, points: int) -> None:
+    """Wait until the writer has stored about as many points of a recorded run."""
+    run, deadline = open_run(recorded.run), time.monotonic() + 60
+    while sum(run._committed().values()) < points:
+        assert time.monotonic() < deadline, "the writer does not store what is logged"
+        time.sleep(0.1)
+        run.refresh()
+
+
+def test_a_chart_of_a_live_run(tmp_path: Path, figures: Figures) -> None:
+    """Requests for all points: with one more than the last had, with none, and the first of them against an axis."""
+    values = np.random.default_rng(0).normal(size=POINTS).tolist()
+    with recording(tmp_path / "p" / "run") as recorded:
+        for step, (value, time_s) in enumerate(zip(values, jittered_times(POINTS).tolist(), strict=True)):
+            recorded.log(step, {"loss": value}, time_s)
+        until_stored(recorded, POINTS)
+        steps = iter(range(POINTS, 2 * POINTS))
+
+        def ask(client: TestClient, *, more: bool = False, x: str = "step") -> float:
+            """Return the CPU time of a request in ms."""
+            if more:
+                recorded.log(step := next(steps), {"loss": 0.5}, time_s + (step - POINTS) * 0.01)
+            cpu = time.process_time()
+            client.get(f"/series?run=p/run&metric=loss&width=700&x={x}").raise_for_status()
+            return (time.process_time() - cpu) * 1e3
+
+        colds, warms, news = [], [], []
+        for _ in range(5):
+            with TestClient(create_app(tmp_path)) as client:
+                ask(client)  # the run is opened
+                colds.append(ask(client, x="index"))
+                ask(client, more=True)  # and room is made for what will come
+                for _ in range(ROUNDS):
+                    warms.append(ask(client))
+                    news.append(ask(client, more=True))
+    name = "chart of a live run of 1M points after one more, CPU"
+    figures.record(name, min(news), "ms", against="the same without one", theirs=min(warms), at_most=3)
+    figures.record(name, min(news), "ms", against="the same, cold", theirs=min(colds), at_most=0.2)
 
 
 def test_zooms_in_a_browser(root: Path, chromium: str, figures: Figures) -> None:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from kohakuboard.reader import Metric, Run, Series
+from kohakuboard.reader import Mark, Metric, Run, Series
 
-__all__ = ["PLAIN_AXES", "Axis", "axis_of_metric", "placed", "plain_axis"]
+__all__ = ["PLAIN_AXES", "Axis", "Placed", "axis_of_metric", "placed", "plain_axis"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -48,18 +48,42 @@ def axis_of_metric(name: str, known: Iterable[Metric]) -> Axis:
     return Axis(name, math.ldexp(1.0, min(_DIGITS - exponent, 1000)), of_metric=True)
 
 
+class Placed(NamedTuple):
+    """Hold x and values of points that have a place on an axis, in log order: all of them, or those behind a mark.
+
+    `mark` says where they end, None where they cannot be followed.
+    """
+
+    x: range | Ints
+    values: Floats
+    mark: Mark | None = None
+    whole: bool = True
+
+
 def placed(
-    run: Run, metric: str, axis: Axis, *, host: str | None, attempt: int | None
-) -> tuple[range | Ints, Floats]:
-    """Return x and values of the points of a metric that have a place on an axis, in log order."""
-    if axis.name in ("step", "index") and not axis.of_metric:
-        points = run.by_step(metric, host=host, attempt=attempt)
-        return points.step if axis.name == "step" else range(len(points.value)), points.value
-    series = run.series(metric, host=host, attempt=attempt)
+    run: Run,
+    metric: str,
+    axis: Axis,
+    *,
+    host: str | None,
+    attempt: int | None,
+    mark: Mark | None = None,
+    known: int = 0,
+) -> Placed:
+    """Return the points of a metric against an axis, or those behind a mark, before which there are `known` points."""
     if axis.of_metric:
-        return _joined(series, run.series(axis.name, host=host), axis.unit)
-    times = series.time.astype("datetime64[us]").astype(np.int64)
-    return times if axis.name == "wall" else times - round(run.started.timestamp() * 1e6), series.value
+        series = run.series(metric, host=host, attempt=attempt)
+        return Placed(*_joined(series, run.series(axis.name, host=host), axis.unit))
+    with_times = axis.name not in ("step", "index")
+    found = run.follow(metric, mark, times=with_times, host=host, attempt=attempt)
+    x = found.step
+    if axis.name == "index":
+        first = 0 if found.whole else known
+        x = range(first, first + len(found.value))
+    elif found.time is not None:
+        times = found.time.astype("datetime64[us]").astype(np.int64)
+        x = times if axis.name == "wall" else times - round(run.started.timestamp() * 1e6)
+    return Placed(x, found.value, found.mark, found.whole)
 
 
 def _joined(series: Series, other: Series, unit: float) -> tuple[Ints, Floats]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kohakuboard.errors import MetricNotFoundError
-from kohakuboard.reader import Metric, Run
+from kohakuboard.reader import Mark, Metric, Run
 
 from .axes import Axis, placed
 from .reduce import Curve
@@ -29,26 +29,35 @@ class Line(NamedTuple):
     attempt: int | None = None
 
 
+class _Kept(NamedTuple):
+    """Hold a curve, the state of its line that it was asked for in, and where its points end."""
+
+    state: str
+    curve: Curve
+    mark: Mark | None
+
+
 class Curves:
     """Turn lines into curves against an axis; the last used are kept, up to `limit_bytes`.
 
+    Of a line that has more points than its curve only those are read that came behind.
     100 curves of 1M points take 0.9 GB. By default the limit is a quarter of the memory, from 0.5 to 2 GB.
     """
 
     def __init__(self, limit_bytes: int | None = None) -> None:
         self._limit_bytes = _quarter_of_memory() if limit_bytes is None else limit_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[Line, Axis], tuple[str, Curve]] = OrderedDict()
+        self._kept: OrderedDict[tuple[Line, Axis], _Kept] = OrderedDict()
         self._sizes: dict[tuple[Line, Axis], int] = {}
         self._total = 0
 
     def kept(self, line: Line, axis: Axis, state: str) -> Curve | None:
         """Return a curve that is kept as of a state, None when there is none."""
         known = self._kept.get((line, axis))
-        if known is None or known[0] != state:
+        if known is None or known.state != state:
             return None
-        self._keep((line, axis), *known)
-        return known[1]
+        self._keep((line, axis), known)
+        return known.curve
 
     def curve(self, run: Run, line: Line, axis: Axis) -> Curve | None:
         """Return the curve of a line as the run now has it, None when no point has a place on the axis.
@@ -58,20 +67,26 @@ class Curves:
         state = curve_state(run, line, axis)
         if (kept := self.kept(line, axis, state)) is not None:
             return kept
-        x, values = placed(run, line.metric, axis, host=line.host, attempt=line.attempt)
-        if not len(x):
+        known = self._kept.get((line, axis))
+        mark, count = (known.mark, len(known.curve)) if known is not None else (None, 0)
+        found = placed(run, line.metric, axis, host=line.host, attempt=line.attempt, mark=mark, known=count)
+        if known is not None and not found.whole:
+            curve = known.curve.grown(found.x, found.values)
+        elif len(found.x):
+            curve = Curve(found.x, found.values)
+        else:
             return None
-        curve = Curve(x, values)
-        self._keep((line, axis), state, curve)
+        self._keep((line, axis), _Kept(state, curve, found.mark))
         return curve
 
-    def _keep(self, key: tuple[Line, Axis], state: str, curve: Curve) -> None:
+    def _keep(self, key: tuple[Line, Axis], kept: _Kept) -> None:
         """Put a curve last in the queue of those to let go of, and let go of what is too much."""
         with self._lock:
-            self._kept[key] = state, curve
+            size = kept.curve.nbytes
+            self._kept[key] = kept
             self._kept.move_to_end(key)
-            self._total += curve.nbytes - self._sizes.get(key, 0)
-            self._sizes[key] = curve.nbytes
+            self._total += size - self._sizes.get(key, 0)
+            self._sizes[key] = size
             while self._total > self._limit_bytes and len(self._kept) > 1:
                 oldest, _ = self._kept.popitem(last=False)
                 self._total -= self._sizes.pop(oldest)

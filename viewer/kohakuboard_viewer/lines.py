@@ -75,14 +75,19 @@ class Lines:
         """Return the curves; those without a point on the axis are left out."""
         kept = [curves.kept(found.line, self.axis, found.state) for found in self.found]
         if unread := [found for found, curve in zip(self.found, kept, strict=True) if curve is None]:
-            with ThreadPoolExecutor(_READERS) as pool:
-                fresh = pool.map(partial(self._read, shelf, curves), unread)
-                kept = [next(fresh) if curve is None else curve for curve in kept]
+            fresh = iter(self._read_all(shelf, curves, unread))
+            kept = [next(fresh) if curve is None else curve for curve in kept]
         known = [(found, curve) for found, curve in zip(self.found, kept, strict=True) if curve is not None]
         if self.wanted.by is not None:
             return self._in_groups(known, groups)
         several = len({found.address for found, _ in known}) > 1, len(self.wanted.metrics) > 1
         return [Drawn(curve, _words(found, curve, *several)) for found, curve in known]
+
+    def _read_all(self, shelf: Shelf, curves: Curves, unread: Sequence[_Found]) -> list[Curve | None]:
+        if len(unread) == 1:  # to start a thread takes longer than to read what is new of a live run
+            return [self._read(shelf, curves, unread[0])]
+        with ThreadPoolExecutor(_READERS) as pool:
+            return list(pool.map(partial(self._read, shelf, curves), unread))
 
     def _read(self, shelf: Shelf, curves: Curves, found: _Found) -> Curve | None:
         with shelf.run(*found.address, self.fresh_s) as run, suppress(MetricNotFoundError):

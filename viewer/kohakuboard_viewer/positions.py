@@ -11,6 +11,8 @@ from typing import Final, overload
 import numpy as np
 import numpy.typing as npt
 
+from .growing import Growing
+
 __all__ = ["Even", "Positions", "Uneven", "positions_of"]
 
 Ints = npt.NDArray[np.int64]
@@ -61,17 +63,28 @@ class Even:
         numbers = np.arange((self[begin] >> shift) + 1, (self[end - 1] >> shift) + 1)
         return np.concatenate(([begin], -((self.first - (numbers << shift)) // self.stride), [end]))
 
+    def grown(self, x: Ints) -> Even | Uneven:
+        """Return the positions with some behind them, none of which is less than the last: what `positions_of` does."""
+        grown, last = Even(self.first, self.stride, self.count + len(x)), int(x[-1])
+        is_even = last - self.first < _FARTHEST and grown[len(grown) - 1] == last
+        if is_even and np.array_equal(grown[self.count :], x):
+            return grown
+        return Uneven(self[:]).grown(x)
 
-@dataclass(frozen=True, slots=True)
+
 class Uneven:
     """Hold positions as they are."""
 
-    x: Ints
+    __slots__ = ("_growing", "x")
+
+    def __init__(self, x: Ints | Growing[np.int64]) -> None:
+        self._growing = x if isinstance(x, Growing) else Growing(x)
+        self.x = self._growing.array
 
     @property
     def nbytes(self) -> int:
         """Return the memory this takes beside the object."""
-        return self.x.nbytes
+        return self._growing.nbytes
 
     def __len__(self) -> int:
         return len(self.x)
@@ -98,6 +111,10 @@ class Uneven:
         """Return `begin`, each index after it where a bucket 2^shift wide begins, and `end`."""
         numbers = self.x[begin:end] >> shift
         return np.concatenate(([begin], begin + 1 + np.flatnonzero(numbers[1:] != numbers[:-1]), [end]))
+
+    def grown(self, x: Ints) -> Uneven:
+        """Return the positions with some behind them, none of which is less than the last: at least two are there."""
+        return Uneven(self._growing.grown(x))
 
 
 Positions = Even | Uneven
