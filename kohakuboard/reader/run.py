@@ -6,14 +6,10 @@ The tail is read first and the stores after it, so nothing falls between the two
 from __future__ import annotations
 
 import os
-import sqlite3
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,32 +17,22 @@ from numpy.typing import NDArray
 from ..errors import DamagedSeriesError, MetricNotFoundError, NotARunError
 from ..journal.format import machine_rank
 from ..journal.scan import Column, join_columns
-from ..storage.annotations import ANNOTATIONS_FILE, Annotations, read_annotations
-from ..storage.overview import CatalogueSnapshot, ShardOrigin
+from ..storage.annotations import Annotations
+from ..storage.overview import CatalogueSnapshot
 from ..storage.packed import latest_step
 from ..storage.shards import is_of_machine, shard_number
 from ..storage.summary import Metric, summarise
-from .alerts import ALERTS_QUERY, Alert, alerts_of
-from .artifacts import USES_QUERY, ArtifactUse, ArtifactVersion, artifacts_of, uses_of
-from .attempts import Attempt, RankStatistics, attempts_of, shown, statistics_by_step
-from .catalogue import (
-    catalogue_names,
-    catalogue_paths,
-    names_in,
-    read_catalogues,
-    read_environment_details,
-    stamp,
-)
+from .attempts import Attempt, RankStatistics, shown, statistics_by_step
+from .catalogue import catalogue_names, catalogue_paths, stamp
 from .console import Console, read_console
+from .facts import NOTHING_SAID
 from .following import Asked, Followed, Mark, mark_of, newer_than
-from .identity import Identity, describe, true_beginnings, true_status
-from .rows import Rows
+from .identity import Identity, describe, true_status
+from .reading import Placed
 from .stores import NO_POINTS, Stores, Stretch, in_time_order
+from .summaries import Summaries
 from .tail import Tail
 from .values import RichValues
-
-if TYPE_CHECKING:
-    from ..storage.scalars import ScalarReader
 
 __all__ = ["ByStep", "Run", "Series", "open_run"]
 
@@ -55,8 +41,6 @@ SEQ_BITS: Final = 40
 
 # Of what SQLite keeps beside a database that somebody has open, or had when he was killed.
 OPEN_ENDINGS: Final = ("-wal", "-shm", "-journal")
-
-NOTHING_SAID: Final = Annotations()
 
 
 class Series(NamedTuple):
@@ -102,14 +86,7 @@ def _has_catalogue(directory: Path) -> bool:
     return bool(catalogue_paths(directory))
 
 
-class Placed(NamedTuple):
-    """Hold the attempts of a run, and the attempt of each shard."""
-
-    attempts: list[Attempt]
-    turns: dict[str, Attempt]
-
-
-class Run(RichValues):
+class Run(Summaries, RichValues):
     """Give access to one run. A snapshot: `refresh` moves it on. Not for use by two threads at once."""
 
     def __init__(self, path: str | Path) -> None:
@@ -140,239 +117,6 @@ class Run(RichValues):
 
     def __repr__(self) -> str:
         return f"<Run {self.project}/{self.id} ({self.status})>"
-
-    @cached_property
-    def path(self) -> Path:
-        """Return the run's directory."""
-        return Path(self._directory)
-
-    @cached_property
-    def _rows(self) -> Rows:
-        return Rows(self._databases, self._shown, lambda: len(self._places().attempts) < 2)
-
-    # Identity
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """Return the names of the project's directory and of the run's own, which name the run under its root."""
-        return self._folder, self._own_id
-
-    @property
-    def id(self) -> str:
-        """Return the id, unique in its project."""
-        return self._identity.id
-
-    @property
-    def name(self) -> str:
-        """Return what people call the run."""
-        return self._identity.name
-
-    @property
-    def project(self) -> str:
-        """Return the project's name."""
-        return self._identity.project
-
-    @property
-    def group(self) -> str | None:
-        """Return what the run belongs together with."""
-        return self._identity.group
-
-    @property
-    def notes(self) -> str | None:
-        """Return the notes."""
-        return self._identity.notes
-
-    @property
-    def tags(self) -> list[str]:
-        """Return the tags, in the order they were added."""
-        return self._identity.tags
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Return the hyperparameters, as plain values."""
-        return self._identity.config
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """Return machine, command and code, as far as known; `packages`, `variables` and `git` are dicts."""
-        found = dict(self._identity.environment)
-        for name, details in self._environment_details().items():
-            found[name] = {**found.get(name, {}), **details}
-        return found
-
-    @property
-    def given_name(self) -> str:
-        """Return the name that the run gave itself, whatever people call it now."""
-        return self._given_name
-
-    @property
-    def colour(self) -> str | None:
-        """Return the name of the colour that was chosen for the run."""
-        return self._annotated[1].colour
-
-    @property
-    def pinned(self) -> bool:
-        """Tell whether the run is to stand at the top of lists."""
-        return self._annotated[1].pinned
-
-    @property
-    def archived(self) -> bool:
-        """Tell whether lists are to leave the run out."""
-        return self._annotated[1].archived
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        """Return of the environment what is at hand without reading anything: what a list of runs shows."""
-        return self._identity.environment
-
-    @property
-    def status(self) -> str:
-        """Return running, finished, failed, interrupted, killed, preempted, crashed or unreadable."""
-        return self._status
-
-    @property
-    def error(self) -> str | None:
-        """Return the traceback of a run that failed, or why the run cannot be read."""
-        return self._unreadable or self._journal_unreadable or self._identity.error
-
-    @property
-    def problems(self) -> list[str]:
-        """Return what is missing or damaged, in words, each once: calls that were dropped, damage that was found."""
-        return list(dict.fromkeys([*self.noted_problems, *self._stores.problems()]))
-
-    @property
-    def noted_problems(self) -> list[str]:
-        """Return of the problems those that are known without looking at the stores, as a list of runs does not."""
-        found = [*self._tail.losses(), *self._tail.damage(over=self.status != "running")]
-        noted = [self._annotations_unreadable] if self._annotations_unreadable else []
-        return list(dict.fromkeys([*self._snapshot.problems, *found, *noted]))
-
-    @property
-    def started(self) -> datetime:
-        """Return when the run began (UTC)."""
-        return self._identity.started
-
-    @property
-    def started_us(self) -> int:
-        """Return the same in µs since 1970 UTC."""
-        return self._identity.started_us or 0
-
-    @property
-    def ended(self) -> datetime | None:
-        """Return when the run ended (UTC); None while it runs."""
-        return self._identity.ended
-
-    @property
-    def ended_us(self) -> int | None:
-        """Return the same in µs since 1970 UTC."""
-        return self._identity.ended_us
-
-    @property
-    def duration_s(self) -> float:
-        """Return the time from start to end, or to now, or to the last sign of life, in seconds."""
-        end_us = self._identity.ended_us
-        if end_us is None and self.status == "running":
-            end_us = time.time_ns() // 1000
-        if end_us is None:
-            known = [metric.last_time_us for metric in self.metrics.values()]
-            end_us = max([*known, self._identity.heartbeat_us or 0])
-        return max(end_us - (self._identity.started_us or end_us), 0) / 1e6
-
-    @property
-    def attempts(self) -> list[Attempt]:
-        """Return each time that a process took the run up, in order within each rank; all of rank 0 come first."""
-        return [attempt for attempt in self._places().attempts if attempt.rank >= 0]
-
-    @property
-    def forked_from(self) -> tuple[str, int] | None:
-        """Return the run ("project/id") whose points this one begins with, and up to which step."""
-        return self._identity.forked_from
-
-    @property
-    def heartbeat(self) -> datetime | None:
-        """Return when the writer of the run's machine last showed life (UTC); None when it never has."""
-        heartbeat_us = self._identity.heartbeat_us
-        return datetime.fromtimestamp(heartbeat_us / 1e6, tz=timezone.utc) if heartbeat_us else None
-
-    @property
-    def alerts(self) -> list[Alert]:
-        """Return what people were alerted to, in the order of time; also what is not committed yet."""
-        return alerts_of(self._rows.query(ALERTS_QUERY), self._tail.events())
-
-    @property
-    def artifacts(self) -> list[ArtifactVersion]:
-        """Return the versions of artifacts that the run logged, as far as they are stored, by name and number."""
-        return artifacts_of(self.path)
-
-    @property
-    def used_artifacts(self) -> list[ArtifactUse]:
-        """Return which versions of artifacts the run used, in the order of time; also what is not committed yet."""
-        return uses_of(self._rows.query(USES_QUERY), self._tail.events())
-
-    def _environment_details(self) -> dict[str, dict[str, Any]]:
-        """Return what a list of runs does not read: 300 packages, or a diff of a megabyte."""
-        known = self._details
-        if known is None or known[0] != self._stamp:
-            try:
-                known = self._details = self._stamp, read_environment_details(self.path)
-            except (sqlite3.DatabaseError, OSError):
-                return {}  # `error` says so
-        return known[1]
-
-    # Data
-
-    @property
-    def metrics(self) -> dict[str, Metric]:
-        """Return the summary of each metric by name, in order of first appearance: of what `series` returns."""
-        if self._metrics is None:
-            self._metrics = dict(self._summaries)
-        return self._metrics
-
-    @property
-    def summaries(self) -> Mapping[str, Metric]:
-        """Return the same, of a run that has ended each made as it is asked for: what a list of runs keeps."""
-        return self._summaries
-
-    @property
-    def last_step(self) -> int | None:
-        """Return the highest step that a metric was logged at."""
-        return self._last_step
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        """Return the last value of each metric, and over them what the user put into board.summary."""
-        return {name: metric.last for name, metric in self.metrics.items()} | self._identity.user_summary
-
-    @property
-    def user_summary(self) -> dict[str, Any]:
-        """Return what the user put into board.summary."""
-        return dict(self._identity.user_summary)
-
-    def ranks(self, name: str) -> list[int]:
-        """Return the ranks that logged a metric, in ascending order; [] when none did."""
-        return sorted(rank for rank, metrics in self._by_rank.items() if name in metrics and rank >= 0)
-
-    @property
-    def hosts(self) -> list[str]:
-        """Return the machines that were sampled, that of rank 0 first."""
-        if min(self._by_rank, default=0) >= 0:
-            return []
-        known = {origin.host for origin in self._origins().values() if origin.host is not None}
-        main = self._identity.process[0]
-        found = {host for host in known | {main or ""} if self._by_rank.get(machine_rank(host))}
-        return sorted(found, key=lambda host: (host != main, host))
-
-    def system_metrics(self, host: str | None = None) -> dict[str, Metric]:
-        """Return the summary of each series of samples of a machine, by default the first of `hosts`.
-
-        They are no `metrics`: `series` returns them, too, and their steps are whole seconds since the run began.
-        """
-        return dict(self.system_summaries(host))
-
-    def system_summaries(self, host: str | None = None) -> Mapping[str, Metric]:
-        """Return the same as `summaries` are."""
-        host = next(iter(self.hosts), None) if host is None else host
-        return self._by_rank.get(machine_rank(host), {}) if host is not None else {}
 
     def series(
         self, name: str, *, rank: int | None = None, attempt: int | None = None, host: str | None = None
@@ -537,55 +281,6 @@ class Run(RichValues):
         self._summarise()
         return True
 
-    def _annotate(self) -> None:
-        """Lay over the run's own word what people say of it."""
-        mark: tuple[int, ...] = ()
-        if ANNOTATIONS_FILE in self._names:
-            with suppress(OSError):  # taken away a moment ago
-                found = os.stat(f"{self._directory}/{ANNOTATIONS_FILE}")
-                mark = (found.st_mtime_ns, found.st_ino, found.st_size)
-        if mark != self._annotated[0]:
-            try:
-                self._annotated = mark, read_annotations(self.path)
-                self._annotations_unreadable = None
-            except (OSError, ValueError) as exc:
-                self._annotated = mark, NOTHING_SAID
-                self._annotations_unreadable = f"{ANNOTATIONS_FILE} cannot be read ({exc})"
-        self._given_name = self._identity.name
-        if mark:
-            said = self._annotated[1]
-            self._identity.name = said.name or self._identity.name
-            self._identity.notes = self._identity.notes if said.notes is None else said.notes
-            self._identity.tags = said.tags(self._identity.tags)
-
-    def _places(self) -> Placed:
-        """Return which shard is whose; found out when it is asked for, which a list of runs does not."""
-        if self._placed is None:
-            attempts = attempts_of(self._origins(), true_beginnings(self._identity))
-            turns = {shard: attempt for attempt in attempts for shard in attempt.shards}
-            self._placed = Placed(attempts, turns)
-        return self._placed
-
-    def _read_tail(self) -> None:
-        self._names = names_in(self._directory)
-        try:
-            if "journal" in self._names or self._tail.last_seqs:
-                self._tail.read()
-            self._journal_unreadable = None
-        except OSError as exc:
-            self._journal_unreadable = f"the journal cannot be read ({exc})"
-
-    def _read_catalogue(self) -> bool:
-        """Read run.db; False when that must be tried again."""
-        self._stores.expire()
-        try:
-            self._snapshot = read_catalogues(self._directory, self._names)
-        except (sqlite3.DatabaseError, OSError) as exc:
-            self._unreadable = f"run.db cannot be read ({exc})"
-            return False
-        self._unreadable = None
-        return True
-
     def _summarise(self) -> None:
         by_rank: dict[int, Mapping[str, Metric]] = self._snapshot.metrics
         # What one database knows of an attempt may supersede what another one has added up.
@@ -704,12 +399,6 @@ class Run(RichValues):
             name for name, _ in sorted(self._origins().items(), key=lambda one: (one[1].started_us, one[0]))
         ]
 
-    def _origins(self) -> dict[str, ShardOrigin]:
-        return self._tail.origins | self._snapshot.origins
-
-    def _committed(self) -> dict[str, int]:
-        return {name: row.committed for name, row in self._snapshot.shards.items()}
-
     def _columns(self, name: str) -> dict[str, Column]:
         reader = self._stores.scalars
         if reader is not None and not reader.committed().keys() <= self._shard_names().keys():
@@ -719,46 +408,6 @@ class Run(RichValues):
             self._tail.forget(self._committed())
             self._placed = None
         return self._stores.columns(name, self._tail_beyond(reader).columns(name), self._shard_names())
-
-    def _tail_beyond(self, reader: ScalarReader | None) -> Tail:
-        """Return the tail with all that Lance has not: of a copied run, run.db may be the newer of the two."""
-        names = self._shard_names()
-        stored = {names.get(number, ""): seq for number, seq in reader.committed().items()} if reader else {}
-        if all(stored.get(name, -1) >= seq for name, seq in self._committed().items()):
-            return self._tail
-        if self._whole_tail is None or self._whole_tail[0] != self._version:
-            self._whole_tail = self._version, Tail(self.path / "journal")
-            self._whole_tail[1].read()
-        return self._whole_tail[1]
-
-    def _shard_names(self) -> dict[int, str]:
-        """Return the shards' names by their number in the stores."""
-        return {shard_number(name): name for name in self._origins()}
-
-    def _shown(self, numbers: Sequence[int], steps: Sequence[int]) -> list[int]:
-        """Return which of the rows that were logged under one name are shown: their places, in order.
-
-        Args:
-            numbers: The shard of each row.
-            steps: The step of each row.
-        """
-        names = self._shard_names()
-        turns = [self._places().turns.get(names.get(number, "")) for number in numbers]
-        first = min((turn.rank for turn in turns if turn is not None), default=0)
-        order: list[Attempt | None] = [None, *(one for one in self._places().attempts if one.rank == first)]
-        places = [[i for i, turn in enumerate(turns) if turn is one] for one in order]
-        parts = [
-            (one.at_step if one is not None else None, np.array([steps[i] for i in which], dtype=np.int64))
-            for one, which in zip(order, places, strict=True)
-        ]
-        return sorted(
-            which[i]
-            for which, mask in zip(places, shown(parts), strict=True)
-            for i in np.flatnonzero(mask).tolist()
-        )
-
-    def _databases(self) -> list[Path]:
-        return catalogue_paths(self.path) if self._snapshot.run else []
 
 
 def _number(shard: str) -> int:

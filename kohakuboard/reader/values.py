@@ -2,48 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from ..errors import MetricNotFoundError
+from .facts import Facts
 from .rich.density import DensityEntry, density_entries
 from .rich.histogram import HistogramSeries
 from .rich.media import MediaEntry, StoredFile, media_entries, stored_file
 from .rich.table import TableEntry, table_entries
 from .rich.tensor import TensorEntry, tensor_entries
 from .rich.text import TextEntry, found_texts, text_entries, text_steps
-from .rows import Rows
-from .stores import Stores
 
 __all__ = ["RichValues"]
 
 _TABLES: Final = {"table": "tables", "text": "texts", "density": "densities", "tensor": "tensors"}
 
 
-class RichValues:
+class RichValues(Facts):
     """Give a run the calls that read rich values; they return what is stored."""
-
-    _stores: Stores
-
-    @property
-    def path(self) -> Path:
-        """Return the run's directory."""
-        raise NotImplementedError
-
-    @property
-    def _rows(self) -> Rows:
-        raise NotImplementedError
-
-    @property
-    def id(self) -> str:
-        """Return the id, unique in its project."""
-        raise NotImplementedError
-
-    def _shown(self, numbers: Sequence[int], steps: Sequence[int]) -> list[int]:
-        raise NotImplementedError
 
     def rich_names(self) -> dict[str, list[str]]:
         """Return the names that rich values were logged under, by their kind: "histogram", "image", "table", …"""
