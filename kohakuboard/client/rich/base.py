@@ -15,8 +15,7 @@ What is still on its way from a GPU is an item's `late`, a function that returns
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 from ...errors import RichValueError
@@ -49,15 +48,32 @@ class Rich:
     def _item(self, stage: Stage) -> dict[str, Any]:
         raise NotImplementedError
 
-    @contextmanager
-    def refused_later(self, value: Any) -> Iterator[None]:
-        """Keep what goes wrong inside until the value is logged."""
-        try:
-            yield
-        except RichValueError as exc:
-            self._problem = exc
-        except Exception as exc:  # noqa: BLE001  (a user's own object may raise anything when it is read)
-            self._problem = RichValueError(type(self).__name__, value, f"it cannot be read ({describe(exc)})")
+    def refused_later(self, value: Any) -> _RefusedLater:
+        """Return a context that keeps what goes wrong inside until the value is logged."""
+        return _RefusedLater(self, value)
+
+
+class _RefusedLater:
+    # No generator: it is entered for each value that is logged, and takes 20 µs when caches are cold.
+
+    __slots__ = ("_rich", "_value")
+
+    def __init__(self, rich: Rich, value: Any) -> None:
+        self._rich, self._value = rich, value
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, Exception):  # a user's own object may raise anything when it is read
+            return False
+        if not isinstance(error, RichValueError):
+            reason = f"it cannot be read ({describe(error)})"
+            error = RichValueError(type(self._rich).__name__, self._value, reason)
+        self._rich._problem = error
+        return True
 
 
 class Unusable(Rich):

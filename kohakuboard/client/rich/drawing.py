@@ -24,9 +24,10 @@ def is_matplotlib(value: Any) -> bool:
     """Tell whether a value is a figure of matplotlib, axes of one, or pyplot itself."""
     if isinstance(value, ModuleType):
         return value.__name__ == "matplotlib.pyplot"
-    return any(kind.__module__.startswith("matplotlib.") for kind in type(value).__mro__) and (
-        hasattr(value, "savefig") or hasattr(value, "get_figure")
-    )
+    for kind in type(value).__mro__:
+        if kind.__module__.startswith("matplotlib."):
+            return hasattr(value, "savefig") or hasattr(value, "get_figure")
+    return False
 
 
 def is_plotly(value: Any) -> bool:

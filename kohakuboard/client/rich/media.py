@@ -61,7 +61,8 @@ class Media(Rich):
         format: str = "mp4",  # noqa: A002
     ) -> None:
         self._data = data
-        self._overlays = boxes, masks, classes
+        has_overlays = not (boxes is None and masks is None and classes is None)
+        self._overlays = (boxes, masks, classes) if has_overlays else None
         self._caption: str | None = None
         with self.refused_later(data):
             self._caption = storable_text(str(caption)) if caption is not None else None
@@ -72,7 +73,7 @@ class Media(Rich):
     def _item(self, stage: Stage) -> dict[str, Any]:
         try:
             source = self._source(stage)
-            overlays = overlay_item(*self._overlays, size_of(source), stage)
+            overlays = overlay_item(*self._overlays, size_of(source), stage) if self._overlays else {}
         except (RichValueError, StagingError):
             raise
         except Exception as exc:

@@ -49,10 +49,10 @@ def numbers(kind: str, value: Any) -> Any:
         array = np.asarray(value)
     except (TypeError, ValueError) as exc:
         raise RichValueError(kind, value, f"numpy cannot read it ({exc}); pass an array of numbers") from exc
-    if array.dtype.name == "bfloat16":
-        array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
-        raise RichValueError(kind, value, f"its dtype is {array.dtype}; pass numbers")
+        if array.dtype.name != "bfloat16":
+            raise RichValueError(kind, value, f"its dtype is {array.dtype}; pass numbers")
+        array = array.astype(np.float32)
     return array.astype(np.float64) if array.dtype.itemsize > 8 else array
 
 
