@@ -259,14 +259,6 @@ def test_a_live_page(tmp_path: Path, chromium: str, figures: Figures) -> None:
     for step in range(100):
         board.log(step=step, loss=float(step))
     url = f"/run/p/{board.path.name}"
-    with TestClient(create_app(tmp_path)) as client:
-        first = client.get(f"{url}/version?tab=charts")
-        known = {"if-none-match": first.headers["etag"]}
-        answer = client.get(f"{url}/version?tab=charts", headers=known)
-        sent = len(answer.content) + sum(len(name) + len(value) + 4 for name, value in answer.headers.items())
-        figures.record("idle poll, bytes", sent, "B", at_most=1024)
-        _, cpu = timed(lambda _: client.get(f"{url}/version?tab=charts", headers=known), 50)
-        figures.record("idle poll, CPU", cpu, "ms", at_most=2)
     with served(tmp_path) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = browser.new_page()
