@@ -20,6 +20,8 @@ __all__ = ["Part"]
 
 # What is asked for comes as one batch: rows are few, and long.
 BATCH_ROWS: Final = 1 << 20
+# Batches are unpacked beside each other. Of 1M points a core unpacks four rows in 2 ms.
+STRETCH_ROWS: Final = 4
 
 
 class Part:
@@ -57,6 +59,13 @@ class Part:
             self._take_ascending(number, place, columns) for number, place in zip(files, places, strict=True)
         )
         return table if np.array_equal(ascending, rows) else table.take(pa.array(inverse))
+
+    def stretch(self, begin: int, n_rows: int, columns: Sequence[str]) -> pa.Table:
+        """Return columns of rows that follow each other in one file, unpacked on all cores."""
+        number = int(np.searchsorted(self._ends, begin, side="right"))
+        start = begin - (int(self._ends[number - 1]) if number else 0)
+        read = self._reader(number, columns).read_range(start, n_rows, batch_size=STRETCH_ROWS)
+        return read.to_table().select(list(columns))
 
     def _take_ascending(self, number: int, places: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         taken = self._reader(number, columns).take_rows(places.tolist(), batch_size=BATCH_ROWS)

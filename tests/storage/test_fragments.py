@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from kohakuboard.storage.fragments import Part
-from kohakuboard.storage.lance import LANCE_ERRORS, Dataset
+from kohakuboard.storage.lance import LANCE_ERRORS, Dataset, new_session
+from kohakuboard.storage.snapshot import Snapshot
 
 SCHEMA = pa.schema([("x", pa.int64()), ("y", pa.list_(pa.float64()))])
 
@@ -39,6 +40,29 @@ def test_rows_are_taken_in_any_order_and_more_than_once(tmp_path: Path) -> None:
     taken = part.take(rows, ["x", "y"])
     assert taken["x"].to_pylist() == [9, 0, 11, 3, 9, 8]
     assert taken["y"].to_pylist() == [[x / 2] * (x % 3) for x in (9, 0, 11, 3, 9, 8)]
+
+
+@pytest.mark.parametrize(("begin", "n_rows"), [(0, 4), (4, 4), (5, 1), (8, 2), (9, 3), (11, 1)])
+def test_rows_that_follow_each_other_are_read_at_once(tmp_path: Path, begin: int, n_rows: int) -> None:
+    found = written(tmp_path / "w.lance").part().stretch(begin, n_rows, ["y", "x"])
+    assert found["x"].to_pylist() == list(range(begin, begin + n_rows))
+    assert found["y"].to_pylist() == [[x / 2] * (x % 3) for x in range(begin, begin + n_rows)]
+
+
+def test_a_snapshot_takes_the_same_rows_in_whichever_way(tmp_path: Path) -> None:
+    dataset = Dataset(tmp_path / "w.lance", SCHEMA)
+    sizes = (30, 3, 50)
+    for begin, size in zip((0, 30, 33), sizes, strict=True):
+        xs = range(begin, begin + size)
+        dataset.append(pa.table([list(xs), [[x / 2] * (x % 5) for x in xs]], schema=SCHEMA))
+    snapshot = Snapshot(tmp_path / "w.lance", ["x"], new_session())
+    assert snapshot.refresh()
+    assert len(snapshot.keys()) == sum(sizes)
+    stretches = [np.arange(begin, end) for begin, end in ((0, 30), (2, 29), (33, 83), (40, 80), (10, 60))]
+    for rows in [*stretches, np.arange(0, 40, 2), np.arange(29, 0, -1), np.array([5])]:
+        taken = snapshot.take(rows, ["y"])
+        assert taken.column_names == ["y"]
+        assert taken["y"].to_pylist() == [[x / 2] * (x % 5) for x in rows.tolist()]
 
 
 @pytest.mark.parametrize("name", ["run", "100% #1 of ünï'code %20", "a?b*[c]"])
