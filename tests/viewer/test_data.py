@@ -182,7 +182,11 @@ def row(columns: dict[str, Any], name: str, curve: int) -> list[float]:
 def test_curves_of_several_runs_and_metrics_come_in_one_answer_on_one_grid(
     client: TestClient, write_run: WriteRun
 ) -> None:
-    paths = [write_run(name, log_both(offset)) for name, offset in (("one", 0.0), ("two", 0.5))]
+    # Their colours come from their ids, which so are always the same two.
+    paths = [
+        write_run(name, log_both(offset), run_id=f"run-{i}")
+        for i, (name, offset) in enumerate((("one", 0.0), ("two", 0.5)))
+    ]
     bare = write_run("bare")
     runs = [f"{path.parent.name}/{path.name}" for path in (*paths, bare)]
     answer = client.get("/series", params={"run": runs, "metric": ["loss", "acc"], "lo": 10, "hi": 19})
