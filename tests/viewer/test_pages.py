@@ -103,7 +103,11 @@ def test_a_run_page_says_all_that_is_known(client: TestClient, write_run: WriteR
         "val/acc",
         "lr",
     ]
-    assert re.findall(r'<details class="group" open data-key="section:([^"]*)"', page) == ["train", "val", ""]
+    assert re.findall(r'<details class="group" open id="[^"]*" data-key="section:([^"]*)"', page) == [
+        "train",
+        "val",
+        "",
+    ]
 
 
 def test_a_failed_run_shows_its_last_line_and_the_traceback(client: TestClient, write_run: WriteRun) -> None:
