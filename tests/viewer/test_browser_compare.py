@@ -114,6 +114,32 @@ def test_the_curves_of_all_runs_are_drawn_in_their_colours(
         assert any(chart.evaluate(COLOURED, place) for place in places), number
 
 
+def test_runs_are_drawn_as_the_mean_of_what_they_have_in_common(
+    open_page: Callable[..., Page], address: str, runs: list[Path]
+) -> None:
+    page = open_page(address + compare(runs, "/charts", q="loss"))
+    chart = page.locator("kobo-chart[data-state=ready]")
+    expect(chart.locator(".legend span:not(.value)")).to_have_text(["run-0", "run-1", "run-2"])
+    page.locator(".more-controls summary").click()
+    choice = page.get_by_label("Mean by")
+    expect(choice.locator("option")).to_have_text(["each run alone", "act"])  # lr is another in each
+    choice.select_option("act")
+    expect(chart.locator(".legend span:not(.value)")).to_have_text(["act = gelu (1)", "act = relu (2)"])
+    means = "({ drawn: { columns: { low, mean, high, x_lo } } }) => [low, mean, high].map((row) => row[x_lo.length])"
+    assert chart.evaluate(means) == pytest.approx([2.5 - 0.5**0.5, 2.5, 2.5 + 0.5**0.5])
+    # A chart says that it loads as soon as it is asked for something else, and is found again when it is ready.
+    page.get_by_label("Band around a mean").select_option("lowest to highest")
+    assert chart.evaluate(means) == [2.0, 2.5, 3.0]
+    expect(page).to_have_url(re.compile("by=act&band=minmax"))
+    page.reload()
+    expect(chart.locator(".legend span:not(.value)")).to_have_text(["act = gelu (1)", "act = relu (2)"])
+    expect(page.locator(".more-controls summary")).to_have_text("Mean by act")
+    expect(page.locator("select[name=band]")).to_have_value("minmax")
+    page.locator(".more-controls summary").click()
+    choice.select_option("each run alone")
+    expect(chart.locator(".legend li")).to_have_count(3)
+
+
 def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url(
     open_page: Callable[..., Page], address: str, runs: list[Path]
 ) -> None:

@@ -322,6 +322,22 @@ def test_seeds_are_grouped_by_a_key_of_their_config(client: TestClient, write_ru
     assert client.get("/series", params={**query, "project": "none"}).status_code == 404
 
 
+def test_a_mean_is_sent_whole_when_a_run_that_was_behind_catches_up(client: TestClient, root: Path) -> None:
+    """A point at an x that another run has already leaves the number of places what it was."""
+    with (
+        Board("ahead", base_dir=root, capture_output=False) as ahead,
+        Board("behind", base_dir=root, capture_output=False) as behind,
+    ):
+        for step in range(4):
+            ahead.log(step=step, loss=1.0)
+        behind.log(step=0, loss=3.0)
+        url = f"/series?metric=loss&by=group&project={ahead.path.parent.name}"
+        _, header = decode(client.get(url).content)
+        behind.log(step=1, loss=3.0)
+        found, told = decode(client.get(f"{url}&after=3&had=3&grid={header['grid']}").content)
+        assert (told["kept"], row(found, "mean", 0)) == (0, [2.0, 2.0, 1.0, 1.0])
+
+
 def test_only_what_is_new_of_a_live_run_travels(client: TestClient, root: Path) -> None:
     with Board("live", base_dir=root, capture_output=False) as board:
         url = f"{url_of(board.path)}/series?metric=loss&width=50"

@@ -68,7 +68,9 @@ class Data:
         if is_known(request, etag):
             return not_modified(etag)
         chart = self._chart(wanted, lines)
-        grid, news = chart.news(chart.reduced(wanted.width, wanted.smooth), wanted.width, wanted.drawn)
+        # A mean is another as soon as one of its runs has a point more, at an x that others had before.
+        drawn = wanted.drawn if wanted.by is None else None
+        grid, news = chart.news(chart.reduced(wanted.width, wanted.smooth), wanted.width, drawn)
         header = {**chart.words(), **news, "live": lines.live}
         found = _columns(grid, lines.axis.unit)
         if wanted.brief and not lines.live and wanted.drawn is None:

@@ -14,14 +14,16 @@ from ..shelf import Shelf
 from ..tabs import Paging
 from ..tabs.charts import axes, sections
 from .ask import RunsAsk
+from .differences import differing_config
 from .runs import Compared, Gathered
 from .summary import metric_names
 from .view import View
 
-__all__ = ["VIEW", "Overlay", "metrics_of", "overlay"]
+__all__ = ["VIEW", "Overlay", "groupings", "metrics_of", "overlay"]
 
 _MOST_LINES: Final = 6000  # on a page: what a chart is of travels in its address
 _CHARTS: Final = (24, 100)
+_MOST_GROUPINGS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
         },
         "totals": {name: len(members) for name, members in grouped.items()},
         "axes": axes(counts),
+        "groupings": groupings(runs, ask.words("by")),
         "alone": alone,
         "n_alone": sum(count == 1 for count in counts.values()) if len(runs) > 1 else 0,
     }
@@ -63,6 +66,21 @@ def overlay(name: str, runs: Sequence[Compared]) -> Overlay:
     """Return the chart of a metric."""
     having = [("run", run.address) for run in runs if name in run.metrics]
     return Overlay(name, len(having), "?" + urlencode([("metric", name), *having], safe="/"))
+
+
+def groupings(runs: Sequence[Compared], asked: str = "") -> list[tuple[str, str]]:
+    """Return what several of the runs have in common and others not, and what is `asked` for: what is sent, and words.
+
+    A key of the config that is called as the run's own name and group are is sent as `config.name`.
+    """
+    own: dict[str, list[str | None]] = {
+        "name": [run.name for run in runs],
+        "group": [run.group for run in runs],
+    }
+    found = [(name, f"the run's {name}") for name, values in own.items() if 1 < len(set(values)) < len(runs)]
+    keys = [each.name for each in differing_config(runs) if len(set(each.cells)) < len(runs)]
+    found += [(f"config.{key}" if key in own else key, key) for key in keys[:_MOST_GROUPINGS]]
+    return found if not asked or asked in dict(found) else [*found, (asked, asked)]
 
 
 def _found(names: Sequence[str], query: str) -> tuple[list[str], str | None]:

@@ -37,6 +37,7 @@ class Compared(Placed):
     id: str
     name: str
     project: str
+    group: str | None
     status: str
     started: datetime
     duration_s: float
@@ -117,6 +118,7 @@ def _compared(address: str, run: Run) -> Compared:
         id=run.path.name,
         name=run.name,
         project=run.project,
+        group=run.group,
         status=run.status,
         started=run.started,
         duration_s=run.duration_s,

@@ -4,16 +4,18 @@ import { view } from "./view.js"
 
 const AXES = ["step", "index", "relative", "wall"]
 const form = document.getElementById("view")
-const { x, metric, smooth, way, low, high, reset } = form.elements
+const { x, metric, smooth, way, low, high, by, band, reset } = form.elements
 const weight = form.querySelector(".weight")
 const more = form.querySelector("summary")
 
 function show() {
   x.value = AXES.includes(view.x) ? view.x : ""
   if (document.activeElement !== metric) metric.value = AXES.includes(view.x) ? "" : view.x
-  more.textContent = AXES.includes(view.x) ? "More" : `By ${view.x}`
+  const told = [!AXES.includes(view.x) && `By ${view.x}`, by && view.by && `Mean by ${view.by}`].filter(Boolean)
+  more.textContent = told.join(", ") || "More"
   smooth.value = view.smooth
   way.value = view.way
+  if (by) [by.value, band.value] = [view.by, view.band]
   weight.textContent = view.smooth ? String(Number(view.smooth.toFixed(4))) : "off"
   for (const name of ["log", "clip", "attempts"]) if (form.elements[name]) form.elements[name].checked = view[name]
   if (document.activeElement !== low) low.value = view.low ?? ""
@@ -28,7 +30,7 @@ form.addEventListener("input", ({ target }) => {
 })
 form.addEventListener("change", ({ target }) => {
   if (target === metric) view.set({ x: metric.value || "step" })
-  if (target === way) view.set({ way: way.value })
+  if ([way, by, band].includes(target)) view.set({ [target.name]: target.value })
   if (target === low || target === high) view.set({ [target.name]: target.value === "" ? null : Number(target.value) })
 })
 form.addEventListener("submit", (event) => event.preventDefault())

@@ -4,7 +4,7 @@
 const PAUSE = 100
 
 // What the URL leaves out.
-const USUAL = { x: "step", smooth: 0, way: "ema", log: false, clip: false, attempts: false, low: null, high: null, lo: null, hi: null }
+const USUAL = { x: "step", smooth: 0, way: "ema", log: false, clip: false, attempts: false, by: "", band: "std", low: null, high: null, lo: null, hi: null }
 
 class View extends EventTarget {
   #timer = 0
@@ -39,11 +39,12 @@ class View extends EventTarget {
 
   /** Return what the server is asked for: all but what only the drawing needs. */
   get query() {
-    const { x, lo, hi } = this
+    const { x, lo, hi, by, band } = this
     return {
       x,
       ...(this.smooth && { smooth: this.smooth, way: this.way }),
       ...(this.attempts && { attempts: 1 }),
+      ...(by && { by, band }),
       ...(this.zoomed && { lo, hi }),
     }
   }
