@@ -12,12 +12,14 @@ from ..storage.annotations import ANNOTATIONS_FILE, Annotations, read_annotation
 from .alerts import ALERTS_QUERY, Alert, alerts_of
 from .artifacts import USES_QUERY, ArtifactUse, ArtifactVersion, artifacts_of, uses_of
 from .attempts import Attempt
-from .catalogue import read_environment_details
+from .catalogue import catalogue_names, read_environment_details
 from .reading import Reading
 
 __all__ = ["NOTHING_SAID", "Facts"]
 
 NOTHING_SAID: Final = Annotations()
+# Of what SQLite keeps beside a database that somebody has open, or had when he was killed.
+OPEN_ENDINGS: Final = ("-wal", "-shm", "-journal")
 
 
 class Facts(Reading):
@@ -146,6 +148,15 @@ class Facts(Reading):
     def ended_us(self) -> int | None:
         """Return the same in µs since 1970 UTC."""
         return self._identity.ended_us
+
+    @property
+    def rests(self) -> bool:
+        """Tell whether the run had ended, as of the last refresh, and nothing was open in its directory."""
+        if self.ended_us is None or self._status in ("running", "unreadable"):
+            return False
+        if "journal" in self._names or [name for name in self._names if name.endswith(OPEN_ENDINGS)]:
+            return False
+        return catalogue_names(self._names) == ["run.db"]
 
     @property
     def attempts(self) -> list[Attempt]:

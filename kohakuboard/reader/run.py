@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from ..errors import NotARunError
 from ..journal.scan import Column, join_columns
@@ -16,7 +16,7 @@ from ..storage.annotations import Annotations
 from ..storage.overview import CatalogueSnapshot
 from ..storage.packed import latest_step
 from ..storage.summary import Metric, summarise
-from .catalogue import catalogue_names, catalogue_paths, stamp
+from .catalogue import catalogue_paths, stamp
 from .console import Console, read_console
 from .facts import NOTHING_SAID
 from .identity import Identity, describe, true_status
@@ -27,10 +27,6 @@ from .tail import Tail
 from .values import RichValues
 
 __all__ = ["ByStep", "Run", "Series", "open_run"]
-
-
-# Of what SQLite keeps beside a database that somebody has open, or had when he was killed.
-OPEN_ENDINGS: Final = ("-wal", "-shm", "-journal")
 
 
 def open_run(path: str | Path) -> Run:
@@ -100,15 +96,6 @@ class Run(Scalars, RichValues):
         """Return a token that changes whenever there is something new to see; refreshes."""
         self.refresh()
         return self._version
-
-    @property
-    def rests(self) -> bool:
-        """Tell whether the run had ended, as of the last refresh, and nothing was open in its directory."""
-        if self.ended_us is None or self._status in ("running", "unreadable"):
-            return False
-        if "journal" in self._names or [name for name in self._names if name.endswith(OPEN_ENDINGS)]:
-            return False
-        return catalogue_names(self._names) == ["run.db"]
 
     @property
     def seen_version(self) -> str:

@@ -120,14 +120,14 @@ class Scalars(Summaries):
             newer, mark = found
             time_us = newer.times.view("datetime64[us]") if times else None
             return Followed(newer.steps, newer.values, time_us, mark, whole=False)
-        before = self._mark(asked)
+        before = None if self.rests else self._mark(asked)  # of what has ended nothing more is expected
         points: Series | ByStep
         if times:
             points = self.series(name, rank=rank, attempt=attempt, host=host)
         else:
             points = self.by_step(name, attempt=attempt, host=host)
         # The stores may have moved on to what is newer than the mark while they were read.
-        mark = before if before == self._mark(asked) else None
+        mark = before if before is not None and before == self._mark(asked) else None
         time_us = points.time if isinstance(points, Series) else None
         return Followed(points.step, points.value, time_us, mark, whole=True)
 

@@ -13,6 +13,7 @@ half written (`.tmp*`, `*#*`, orphans), which would be the work in progress of a
       _transactions/<n>-*.txn   what the commit of version n + 1 did
       _versions/<m>.manifest    the fragments of version 2**64 - 1 - m: the newest has the lowest name
       _quarantine/              manifests that could not be read after a crash; kept for whoever wants to look
+    <name>.rows                 all rows of an ended run once more, if they are few (see sidecar.py)
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from lance.fragment import FragmentMetadata, LanceFragment
 
 from .fragments import Part
 from .repair import VERSIONS, complaints, is_untouched, manifest_name, quarantine_broken, sweep, versions
+from .sidecar import LONGEST_BYTES, drop_sidecar, write_sidecar
 from .sync import fsync_directory, fsync_file
 
 __all__ = ["LANCE_ERRORS", "RETENTION_S", "ZSTD", "Dataset", "Session", "new_session"]
@@ -141,6 +143,16 @@ class Dataset:
         if self._handle is not None:
             self._handle.cleanup_old_versions(timedelta(0))
 
+    def write_sidecar(self) -> None:
+        """Write all rows once more, into one file that is quick to read, if they are few."""
+        if self._handle is None:
+            return
+        drop_sidecar(self._path)
+        sizes = {name: (self._path / "data" / name).stat().st_size for name in _data_files(self._handle)}
+        if sum(sizes.values()) <= LONGEST_BYTES:
+            rows = self.part().read(self._schema.names)
+            write_sidecar(self._path, self._handle.version, sizes, rows)
+
     def close(self) -> None:
         """Let go of files and caches."""
         self._handle = None
@@ -154,6 +166,7 @@ class Dataset:
     def _recover(self) -> lance.LanceDataset | None:
         if not self._path.is_dir():
             return None
+        drop_sidecar(self._path)
         sweep(self._path)
         self.problems = complaints(self._path)
         quarantine_broken(self._path)

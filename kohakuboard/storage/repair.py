@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def manifest_name(version: int) -> str:
 def versions(path: Path) -> list[int]:
     """Return the versions that have a manifest, newest first; [] when there is no dataset."""
     try:
-        names = [entry.name for entry in (path / VERSIONS).iterdir()]
+        names = os.listdir(path / VERSIONS)
     except FileNotFoundError:
         return []
     matches = filter(None, map(_MANIFEST.fullmatch, names))

@@ -22,7 +22,7 @@ from .chunks import SCHEMA, Points, Series, decode_axes, decode_steps, encode, f
 from .fragments import Part
 from .lance import Session
 from .rechunk import KEYS, rechunk
-from .snapshot import Snapshot, Snapshots
+from .snapshot import Snapshot, Snapshots, picked
 from .store import Store, highest
 
 __all__ = ["Later", "ScalarColumn", "ScalarReader", "ScalarStore", "ScalarSummary", "StepColumn"]
@@ -287,7 +287,7 @@ def _step_column(snapshots: Iterable[Snapshot], metric: str) -> StepColumn | Non
         return None
     rows = rows[np.argsort(keys["ord_lo"].to_numpy()[rows])]
     bearers = rows - keys["axis"].to_numpy()[rows]
-    steps = decode_steps(keys.take(pa.array(rows)), bearers, snapshot.take_again)
+    steps = decode_steps(picked(keys, rows), bearers, snapshot.take_again)
     return StepColumn(int(shards[0]), steps, flat(snapshot.take(rows, ["values"])["values"]))
 
 
@@ -308,13 +308,22 @@ def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[
     if not len(order):
         return []
     rows = found[order]
-    with ThreadPoolExecutor(1) as beside:
-        values = beside.submit(lambda: flat(snapshot.take(rows, ["values"])["values"]))
-        bearers = rows - keys["axis"].to_numpy()[rows]
-        points = Points(
-            *decode_axes(keys.take(pa.array(rows)), bearers, snapshot.take_again), values.result()
-        )
+    bearers = rows - keys["axis"].to_numpy()[rows]
+
+    def axes() -> tuple[Int64, Int64, Int64]:
+        return decode_axes(picked(keys, rows), bearers, snapshot.take_again)
+
+    def values() -> Float64:
+        found: Float64 = flat(snapshot.take(rows, ["values"])["values"])
+        return found
+
     shards, n = shards[order], n[order]
+    if snapshot.in_memory:  # a thread takes longer
+        points = Points(*axes(), values())
+    else:
+        with ThreadPoolExecutor(1) as beside:
+            waiting = beside.submit(values)
+            points = Points(*axes(), waiting.result())
     heads = np.flatnonzero(np.diff(shards, prepend=shards[0] - 1))
     cuts = np.cumsum(np.add.reduceat(n, heads, dtype=np.int64))[:-1]
     pieces = zip(*(np.split(array, cuts) for array in points), strict=True)

@@ -55,7 +55,7 @@ def test_a_snapshot_takes_the_same_rows_in_whichever_way(tmp_path: Path) -> None
     for begin, size in zip((0, 30, 33), sizes, strict=True):
         xs = range(begin, begin + size)
         dataset.append(pa.table([list(xs), [[x / 2] * (x % 5) for x in xs]], schema=SCHEMA))
-    snapshot = Snapshot(tmp_path / "w.lance", ["x"], new_session())
+    snapshot = Snapshot(tmp_path / "w.lance", ["x"], new_session)
     assert snapshot.refresh()
     assert len(snapshot.keys()) == sum(sizes)
     stretches = [np.arange(begin, end) for begin, end in ((0, 30), (2, 29), (33, 83), (40, 80), (10, 60))]

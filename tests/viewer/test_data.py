@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 
 from kohakuboard import Board
 from kohakuboard.reader import open_run
+from kohakuboard_viewer import lines
 from kohakuboard_viewer.columns import MEDIA_TYPE, decode
 
 WriteRun = Callable[..., Path]
@@ -336,6 +337,20 @@ def test_a_mean_is_sent_whole_when_a_run_that_was_behind_catches_up(client: Test
         behind.log(step=1, loss=3.0)
         found, told = decode(client.get(f"{url}&after=3&had=3&grid={header['grid']}").content)
         assert (told["kept"], row(found, "mean", 0)) == (0, [2.0, 2.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize("quick_s", [0.0, 60.0])
+def test_many_runs_are_drawn_in_order_however_quickly_they_are_read(
+    client: TestClient, write_run: WriteRun, monkeypatch: pytest.MonkeyPatch, quick_s: float
+) -> None:
+    """Slow ones are read several at a time."""
+    monkeypatch.setattr(lines, "_QUICK_S", quick_s)
+    paths = [write_run(f"run {value}", log_constant(float(value))) for value in range(12)]
+    chosen = [("run", f"{path.parent.name}/{path.name}") for path in paths]
+    columns, header = decode(client.get("/series", params=[*chosen, ("metric", "loss")]).content)
+    assert [curve["label"] for curve in header["curves"]] == [f"run {value}" for value in range(12)]
+    for value in range(12):
+        assert row(columns, "mean", value) == [float(value)] * 5
 
 
 def test_only_what_is_new_of_a_live_run_travels(client: TestClient, root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -32,6 +33,9 @@ _NOTHING: Final = "–"
 _MANY_RUNS: Final = 8
 _FRESH_S: Final = 1.0
 _READERS: Final = 4
+# How long a curve may take on average that is read alone, and for how many that may be exceeded by as much again.
+_QUICK_S: Final = 0.003
+_SLOW_ONES: Final = 5
 
 
 class _Found(NamedTuple):
@@ -84,10 +88,20 @@ class Lines:
         return [Drawn(curve, _words(found, curve, *several)) for found, curve in known]
 
     def _read_all(self, shelf: Shelf, curves: Curves, unread: Sequence[_Found]) -> list[Curve | None]:
-        if len(unread) == 1:  # to start a thread takes longer than to read what is new of a live run
-            return [self._read(shelf, curves, unread[0])]
-        with ThreadPoolExecutor(_READERS) as pool:
-            return list(pool.map(partial(self._read, shelf, curves), unread))
+        """Read one after the other as long as that is quick, and from there on several at a time.
+
+        Threads help where Lance reads. Short runs that have ended are read in Python, where they only wait for each
+        other: 500 in 0.7 s by one thread, and in 1.3 s by four.
+        """
+        read = partial(self._read, shelf, curves)
+        found = [read(unread[0])]  # apart: it may be the one that imports what reads
+        began = time.monotonic()
+        while len(found) < len(unread) and time.monotonic() - began < _QUICK_S * (len(found) + _SLOW_ONES):
+            found.append(read(unread[len(found)]))
+        if len(found) < len(unread):
+            with ThreadPoolExecutor(_READERS) as pool:
+                found += pool.map(read, unread[len(found) :])
+        return found
 
     def _read(self, shelf: Shelf, curves: Curves, found: _Found) -> Curve | None:
         with shelf.run(*found.address, self.fresh_s) as run, suppress(MetricNotFoundError):

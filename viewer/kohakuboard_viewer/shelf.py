@@ -153,9 +153,10 @@ class Shelf:
             with lock:
                 yield run
             return
-        lock, run = self._open(self.path(project, run_id))
+        lock, run, is_new = self._open(self.path(project, run_id))
         with lock:
-            run.refresh()
+            if not is_new:
+                run.refresh()
             self._lent[project, run_id] = now, lock, run
             yield run
 
@@ -182,10 +183,11 @@ class Shelf:
                 return self.root / row.folder / run_id
         raise RunNotFoundError(self.root, f"{project}/{run_id}")
 
-    def _open(self, path: Path) -> tuple[threading.Lock, Run]:
+    def _open(self, path: Path) -> tuple[threading.Lock, Run, bool]:
+        """Return a run and its lock, and whether it was opened, and with that read, just now."""
         with self._opening:
             kept = self._opened.get(path)
-            if kept is None or not path.is_dir():
+            if is_new := kept is None or not path.is_dir():
                 self._opened.pop(path, None)
                 kept = threading.Lock(), self._opened_anew(path)
             self._opened[path] = kept
@@ -193,7 +195,7 @@ class Shelf:
             while len(self._opened) > _OPEN_RUNS:
                 self._opened.popitem(last=False)
                 self._lent.clear()
-        return kept
+        return *kept, is_new
 
     def _opened_anew(self, path: Path) -> Run:
         try:
