@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
@@ -138,6 +139,29 @@ def test_runs_are_drawn_as_the_mean_of_what_they_have_in_common(
     page.locator(".more-controls summary").click()
     choice.select_option("each run alone")
     expect(chart.locator(".legend li")).to_have_count(3)
+
+
+def test_a_run_whose_points_are_lost_is_named_and_the_others_are_drawn(
+    open_page: Callable[..., Page], root: Path
+) -> None:
+    runs = []
+    for name in ("whole", "torn"):
+        with Board(name, project="p", base_dir=root, capture_output=False) as board:
+            board.log(step=0, loss=1.0)
+            board.log(step=1, loss=2.0)
+        runs.append(board.path)
+    shutil.rmtree(runs[1] / "scalars")
+    with served(root) as server:
+        page = open_page(server + compare(runs, "/charts"))
+        chart = page.locator("kobo-chart[data-state=ready]")
+        expect(chart.locator(".detail")).to_have_text(f"cannot be read: p/{runs[1].name}")
+        assert chart.evaluate("({ uplot }) => [...uplot.data[1]]") == [1, 2]
+        page.goto(f"{server}/p/p")
+        small = page.locator(".spark img")
+        expect(small).to_have_count(2)
+        page.wait_for_load_state("networkidle")
+        assert small.evaluate_all("(images) => images.every((image) => image.naturalWidth > 0)")
+        page.goto("about:blank")
 
 
 def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url(

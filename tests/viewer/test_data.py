@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -288,6 +289,39 @@ def test_what_is_not_finite_is_saved_as_it_was_logged(client: TestClient, write_
     assert [row["value"] for row in rows] == ["1.0", "inf", "-inf", "nan", "2.0"]
     rows = list(csv.DictReader(client.get(f"{url}/series.csv?metric=loss&lo=2&hi=3").text.splitlines()))
     assert [row["value"] for row in rows] == ["-inf", "nan"]
+
+
+def test_a_run_whose_points_are_lost_leaves_the_others_their_curves(
+    client: TestClient, write_run: WriteRun
+) -> None:
+    paths = [
+        write_run(name, log_constant(value)) for name, value in (("whole", 1.0), ("torn", 2.0), ("gone", 3.0))
+    ]
+    kept = paths[1].with_name("kept")
+    shutil.copytree(paths[1] / "scalars", kept)
+    shutil.rmtree(paths[1] / "scalars")
+    shutil.rmtree(paths[2])
+    whole, torn, gone = (f"{path.parent.name}/{path.name}" for path in paths)
+    asked = {"metric": "loss", "run": [torn, whole, gone]}
+
+    answer = client.get("/series", params=asked)
+    _, header = decode(answer.content)
+    assert [curve["run"] for curve in header["curves"]] == [whole]
+    assert (header["damaged"], header["missing"]) == ([torn], [gone])
+    assert "etag" not in answer.headers  # what comes when the files are back is no older than this
+    assert client.get("/series.svg", params=asked).status_code == 200
+    assert torn not in client.get("/series.csv", params=asked).text
+
+    alone = client.get("/series", params={"metric": "loss", "run": torn})
+    assert (alone.status_code, "cannot be read" in alone.json()["error"]) == (404, True)
+    assert client.get("/series", params={"metric": "loss", "run": gone}).status_code == 404
+    small = client.get(f"{url_of(paths[1])}/sparkline.svg?metric=loss")
+    assert (small.status_code, "cannot be read" in small.text) == (200, True)
+
+    shutil.copytree(kept, paths[1] / "scalars")
+    _, header = decode(client.get("/series", params=asked).content)
+    assert (len(header["curves"]), header["damaged"]) == (2, [])
+    assert "cannot be read" not in client.get(small.request.url).text
 
 
 def log_constant(value: float) -> Callable[[Board], None]:

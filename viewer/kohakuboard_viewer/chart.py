@@ -37,6 +37,7 @@ class Chart:
     lo: int
     hi: int
     missing: Sequence[str] = ()
+    damaged: Sequence[str] = ()
     turns: int = 0
 
     @classmethod
@@ -89,6 +90,7 @@ class Chart:
             "points": sum(len(curve) for curve in curves),
             "curves": [each.words for each in self.drawn],
             "missing": self.missing,
+            "damaged": self.damaged,
         }
 
     def scene(self, smooth: Smoothing | None, **scale: Any) -> Scene:

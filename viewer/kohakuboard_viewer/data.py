@@ -11,7 +11,8 @@
 What can be asked of a series is said in wanted.py. All curves of an answer share one grid of B places: the columns
 x_lo and x_hi have length B; low, high, mean, count, nonfinite, and smooth where it was asked for, hold C curves one
 behind the other, C × B. The header has "curves", what there is to say of each, the window, the ends of all curves, and
-"missing": the runs that have not logged what was asked for.
+"missing": the runs that are gone or have not logged what was asked for, and "damaged": those whose points cannot be
+read.
 
 With brief=1 there is less of what has ended: no count, no nonfinite where all is finite, and float32 for values that
 nobody can tell from float64 in a chart or in the words beside it. That is 0.3 MB instead of 0.8 for 100 curves.
@@ -28,6 +29,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from kohakuboard.errors import DamagedSeriesError
+
 from . import columns
 from .answers import etag_of, fresh, is_known, not_modified
 from .axes import plain_axis
@@ -39,7 +42,7 @@ from .kept import Kept
 from .lines import Lines, find_lines
 from .picture import picture
 from .shelf import Shelf
-from .sparkline import sparkline
+from .sparkline import sparkline, worded
 from .tabs import tab_of
 from .wanted import Wanted, real, wanted_of, whole_between
 
@@ -76,7 +79,7 @@ class Data:
         if wanted.brief and not lines.live and wanted.drawn is None:
             found = _brief(found)
         body = columns.encode(found, header)
-        return Response(body, media_type=columns.MEDIA_TYPE, headers=fresh(etag))
+        return Response(body, media_type=columns.MEDIA_TYPE, headers=_kept_as(etag, chart))
 
     def csv(self, request: Request) -> Response:
         """Send all points of a window as text: run, metric, x and value: nan, inf and -inf, too."""
@@ -95,14 +98,14 @@ class Data:
         chart = self._chart(wanted, lines)
         low, high, log = real(query, "low"), real(query, "high"), query.get("log", "") not in ("", "0")
         scene = chart.scene(wanted.smooth, low=low, high=high, log=log)
-        return Response(picture(scene), media_type="image/svg+xml", headers=fresh(etag))
+        return Response(picture(scene), media_type="image/svg+xml", headers=_kept_as(etag, chart))
 
     def _chart(self, wanted: Wanted, lines: Lines) -> Chart:
-        drawn = lines.drawn(self._shelf, self._curves, self._groups)
+        drawn, damaged = lines.drawn(self._shelf, self._curves, self._groups)
         if not drawn:
             words = f"{', '.join(wanted.metrics)} and {wanted.x!r} were never logged by one call: choose another x axis"
             raise HTTPException(404, words)
-        more = {"missing": lines.missing, "turns": lines.turns}
+        more = {"missing": lines.missing, "damaged": damaged, "turns": lines.turns}
         return Chart.of(drawn, lines.axis, wanted.lo, wanted.hi, **more)
 
     def sparkline(self, request: Request) -> Response:
@@ -115,7 +118,11 @@ class Data:
             etag = etag_of(curve_state(run, line, axis), str(query))
             if is_known(request, etag):
                 return not_modified(etag)
-            curve = self._curves.curve(run, line, axis)
+            try:
+                curve = self._curves.curve(run, line, axis)
+            except DamagedSeriesError:
+                told = worded("cannot be read", width, height)
+                return Response(told, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
             assert curve is not None  # every point has a step
             reduction = curve.reduce(curve.first, curve.last, width // 2)
         return Response(sparkline(reduction, width, height), media_type="image/svg+xml", headers=fresh(etag))
@@ -131,6 +138,11 @@ class Data:
         """Say whether a list of runs has anything new."""
         version = self._shelf.version(request.query_params.get("project"))
         return _versioned(request, {"version": version, "status": "", "live": True})
+
+
+def _kept_as(etag: str, chart: Chart) -> dict[str, str]:
+    """Return the headers of a chart; what is damaged may be mended without a sign of it."""
+    return {"Cache-Control": "no-store"} if chart.damaged else fresh(etag)
 
 
 def _columns(grid: Grid, unit: float) -> dict[str, npt.NDArray[Any]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, NamedTuple
 
 from starlette.exceptions import HTTPException
 
-from kohakuboard.errors import MetricNotFoundError
+from kohakuboard.errors import DamagedSeriesError, KohakuBoardError, MetricNotFoundError, RunNotFoundError
 from kohakuboard.reader import Run
 
 from . import present
@@ -56,6 +55,13 @@ class Drawn(NamedTuple):
     words: dict[str, Any]
 
 
+class Drawing(NamedTuple):
+    """Hold curves, and the runs, as PROJECT/ID, of which some cannot be read."""
+
+    curves: Sequence[Drawn]
+    damaged: Sequence[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Lines:
     """Hold what was found; `missing` are the runs, as PROJECT/ID, that lack some of it.
@@ -75,19 +81,35 @@ class Lines:
         """Return the ETag of a window of these lines."""
         return etag_of(*(each.state for each in self.found), *self.missing, str(self.live), query)
 
-    def drawn(self, shelf: Shelf, curves: Curves, groups: Kept[Group]) -> list[Drawn]:
-        """Return the curves; those without a point on the axis are left out."""
-        kept = [curves.kept(found.line, self.axis, found.state) for found in self.found]
+    def drawn(self, shelf: Shelf, curves: Curves, groups: Kept[Group]) -> Drawing:
+        """Return the curves; those without a point on the axis are left out, and those that cannot be read.
+
+        Raises DamagedSeriesError when none can.
+        """
+        kept: list[Curve | DamagedSeriesError | None] = [
+            curves.kept(found.line, self.axis, found.state) for found in self.found
+        ]
         if unread := [found for found, curve in zip(self.found, kept, strict=True) if curve is None]:
             fresh = iter(self._read_all(shelf, curves, unread))
             kept = [next(fresh) if curve is None else curve for curve in kept]
-        known = [(found, curve) for found, curve in zip(self.found, kept, strict=True) if curve is not None]
+        both = list(zip(self.found, kept, strict=True))
+        known = [(found, curve) for found, curve in both if isinstance(curve, Curve)]
+        torn = {
+            "/".join(found.address): curve for found, curve in both if isinstance(curve, DamagedSeriesError)
+        }
+        if torn and not known:
+            raise next(iter(torn.values()))
+        return Drawing(self._described(known, groups), list(torn))
+
+    def _described(self, known: Sequence[tuple[_Found, Curve]], groups: Kept[Group]) -> list[Drawn]:
         if self.wanted.by is not None:
             return self._in_groups(known, groups)
         several = len({found.address for found, _ in known}) > 1, len(self.wanted.metrics) > 1
         return [Drawn(curve, _words(found, curve, *several)) for found, curve in known]
 
-    def _read_all(self, shelf: Shelf, curves: Curves, unread: Sequence[_Found]) -> list[Curve | None]:
+    def _read_all(
+        self, shelf: Shelf, curves: Curves, unread: Sequence[_Found]
+    ) -> list[Curve | DamagedSeriesError | None]:
         """Read one after the other as long as that is quick, and from there on several at a time.
 
         Threads help where Lance reads. Short runs that have ended are read in Python, where they only wait for each
@@ -103,10 +125,14 @@ class Lines:
                 found += pool.map(read, unread[len(found) :])
         return found
 
-    def _read(self, shelf: Shelf, curves: Curves, found: _Found) -> Curve | None:
-        with shelf.run(*found.address, self.fresh_s) as run, suppress(MetricNotFoundError):
-            return curves.curve(run, found.line, self.axis)
-        return None
+    def _read(self, shelf: Shelf, curves: Curves, found: _Found) -> Curve | DamagedSeriesError | None:
+        try:
+            with shelf.run(*found.address, self.fresh_s) as run:
+                return curves.curve(run, found.line, self.axis)
+        except DamagedSeriesError as exc:
+            return exc
+        except (MetricNotFoundError, RunNotFoundError):  # gone since it was found
+            return None
 
     def _in_groups(self, known: Sequence[tuple[_Found, Curve]], groups: Kept[Group]) -> list[Drawn]:
         """Return one curve for all runs of a group, and each metric."""
@@ -133,32 +159,49 @@ class Lines:
 
 
 def find_lines(shelf: Shelf, wanted: Wanted) -> Lines:
-    """Look up what is wanted. Raises RunNotFoundError, and MetricNotFoundError when no run has any of it."""
+    """Look up what is wanted. Raises RunNotFoundError or MetricNotFoundError when no run is there or has any of it."""
     runs = wanted.runs or [(row.folder, row.id) for row in shelf.runs(wanted.project)]
     refuse_too_many(len(runs), len(wanted.metrics))
     fresh_s = _FRESH_S if len(runs) > _MANY_RUNS else 0.0
     axis = _axis(shelf, wanted, runs)
     found: list[_Found] = []
     missing: list[str] = []
-    error: MetricNotFoundError | None = None
+    error: KohakuBoardError | None = None
     live, turns = False, 0
+    lacking: KohakuBoardError | None
     for address in runs:
-        with shelf.run(*address, fresh_s) as run:
-            live |= run.status == "running"
-            turns += len(run.attempts) if run.status == "running" else 0
-            group = _group_of(run, wanted.by) if wanted.by is not None else ""
-            for place, metric in enumerate(wanted.metrics):
-                look = _numbered(place) if len(wanted.metrics) > 1 else colour_of(run.path.name, run.colour)
-                try:
-                    for line in _lines(run, metric, wanted):
-                        state = curve_state(run, line, axis)
-                        found.append(_Found(address, run.name, group, look, line, state))
-                except MetricNotFoundError as exc:
-                    error = error or exc
-                    missing.append("/".join(address))
+        try:
+            with shelf.run(*address, fresh_s) as run:
+                live |= run.status == "running"
+                turns += len(run.attempts) if run.status == "running" else 0
+                of_run, lacking = _found_in(run, address, wanted, axis)
+        except RunNotFoundError as exc:  # it was moved away since; the others go on
+            of_run, lacking = [], exc
+        found += of_run
+        if lacking is not None:
+            error = error or lacking
+            missing.append("/".join(address))
     if not found:
         raise error or HTTPException(404, f"There is no run in {wanted.project!r}.")
     return Lines(wanted, axis, found, list(dict.fromkeys(missing)), live, turns, fresh_s)
+
+
+def _found_in(
+    run: Run, address: tuple[str, str], wanted: Wanted, axis: Axis
+) -> tuple[list[_Found], MetricNotFoundError | None]:
+    """Return the lines of a run, and what is said of the first metric that it lacks."""
+    found: list[_Found] = []
+    error: MetricNotFoundError | None = None
+    group = _group_of(run, wanted.by) if wanted.by is not None else ""
+    for place, metric in enumerate(wanted.metrics):
+        look = _numbered(place) if len(wanted.metrics) > 1 else colour_of(run.path.name, run.colour)
+        try:
+            lines = [(line, curve_state(run, line, axis)) for line in _lines(run, metric, wanted)]
+        except MetricNotFoundError as exc:
+            error = error or exc
+            continue
+        found += [_Found(address, run.name, group, look, *each) for each in lines]
+    return found, error
 
 
 def _lines(run: Run, metric: str, wanted: Wanted) -> list[Line]:
@@ -174,13 +217,13 @@ def _axis(shelf: Shelf, wanted: Wanted, runs: Sequence[tuple[str, str]]) -> Axis
     if wanted.x in PLAIN_AXES:
         return plain_axis(wanted.x)
     known = []
-    error: MetricNotFoundError | None = None
+    error: KohakuBoardError | None = None
     for address in runs:
-        with shelf.run(*address) as run:
-            try:
+        try:
+            with shelf.run(*address) as run:
                 known.append(summary_of(run, wanted.x, wanted.host))
-            except MetricNotFoundError as exc:
-                error = error or exc
+        except (MetricNotFoundError, RunNotFoundError) as exc:
+            error = error or exc
     if not known and error:
         raise error
     return axis_of_metric(wanted.x, known)

@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from .reduce import Reduction
 
-__all__ = ["path_of", "sparkline"]
+__all__ = ["path_of", "sparkline", "worded"]
 
 _LINE: Final = "#4a87c9"
+_TROUBLE: Final = "#d15a20"
 _MARGIN: Final = 2.0
 
 
@@ -26,6 +27,15 @@ def sparkline(curve: Reduction, width: int, height: int) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" fill="none">{marks}</svg>'
+    )
+
+
+def worded(words: str, width: int, height: int) -> str:
+    """Return an SVG that says why there is no curve."""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">'
+        f'<text x="{_MARGIN}" y="{height / 2}" dy=".35em" fill="{_TROUBLE}" font-family="system-ui, sans-serif" '
+        f'font-size="12">{words}</text></svg>'
     )
 
 

@@ -85,7 +85,9 @@ export class Curves extends Fetched {
   }
 
   sayLast() {
-    this.#say(this.dataset.last ?? "", this.dataset.detail ?? "")
+    const { damaged = [] } = this.drawn.header
+    const trouble = damaged.length ? `cannot be read: ${damaged.join(", ")}` : ""
+    this.#say(this.dataset.last ?? "", [this.dataset.detail, trouble].filter(Boolean).join(" · "))
     this.plot?.legend?.say(this.drawn.header.curves.map(() => null))
   }
 
