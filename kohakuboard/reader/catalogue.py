@@ -120,10 +120,12 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     whole.config = other.config | whole.config
     whole.summary = other.summary | whole.summary
     whole.tags += [tag for tag in other.tags if tag not in whole.tags]
+    whole.doubtful_metrics |= other.doubtful_metrics | _gone_back_behind(whole, other)
+    whole.doubtful_metrics |= _gone_back_behind(other, whole)
     for rank, metrics in other.metrics.items():
         known, reaches = dict(whole.metrics.get(rank, {})), dict(whole.reaches.get(rank, {}))
         whole.metrics[rank], whole.reaches[rank] = known, reaches
-        whole.shared_metrics |= {(rank, name) for name in known.keys() & metrics.keys()}
+        whole.doubtful_metrics |= {(rank, name) for name in known.keys() & metrics.keys()}
         for name, metric in metrics.items():
             one = known.get(name)
             if one is not None and one.last_time_us > metric.last_time_us:
@@ -138,3 +140,15 @@ def _add(whole: CatalogueSnapshot, other: CatalogueSnapshot) -> None:
     for host, time_us in other.heartbeats.items():
         whole.heartbeats[host] = max(time_us, whole.heartbeats.get(host, 0))
     whole.problems += other.problems
+
+
+def _gone_back_behind(host: CatalogueSnapshot, other: CatalogueSnapshot) -> set[tuple[int, str]]:
+    """Return rank and name of what one host has counted beyond the checkpoint of an attempt that another one stores."""
+    begun = [(other.origins[shard].rank, one.at_step) for shard, one in other.beginnings.items()]
+    return {
+        (rank, name)
+        for rank, at_step in begun
+        if at_step is not None
+        for name, metric in host.metrics.get(rank, {}).items()
+        if metric.step_hi > at_step
+    }

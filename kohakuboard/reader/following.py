@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ..journal.scan import Column
 from .attempts import Attempt
-from .stores import Stretch
+from .stores import NO_POINTS, Stretch
 
 __all__ = ["Asked", "Followed", "Mark", "mark_of", "newer_than"]
 
@@ -54,13 +54,14 @@ class _Reach(NamedTuple):
 class Mark:
     """Say how far a series was read. To be given back to `Run.follow`, and of no other use.
 
-    `head` is the shard that may add points, at steps above `floor`.
+    `head` is the shard that may add points, at steps above `floor`; None where none may: the last attempt has no points
+    yet, or several processes log them.
     """
 
     asked: Asked
     turns: tuple[_Turn, ...]
     reaches: Mapping[str, _Reach]
-    head: str
+    head: str | None
     floor: int | None
 
     @property
@@ -68,12 +69,23 @@ class Mark:
         """Return the seq up to which each shard was read."""
         return {shard: reach.seq for shard, reach in self.reaches.items()}
 
+    def going_on(self, tail: Mapping[str, Column]) -> dict[str, Stretch]:
+        """Return the stretches behind the mark where all that came then is in the journal's tail."""
+        stretches = {}
+        for shard in self.reaches.keys() | tail.keys():
+            seq, known = self.reaches.get(shard, _Reach(-1, 0))
+            newer = tail.get(shard, NO_POINTS).after(seq)
+            last = [seq, *newer.seqs[-1:].tolist()][-1]
+            lowest = int(newer.steps.min()) if len(newer.steps) else 0
+            stretches[shard] = Stretch(known, newer, last, lowest)
+        return stretches
+
 
 class Followed(NamedTuple):
     """Hold points of a series in log order, in arrays of length n: all of them, or those behind a mark.
 
     `time` (µs, UTC) is None where it was not asked for. `mark` says where they end, and is None where that cannot be
-    told, as when several processes log one metric of an attempt.
+    told, as when points were stored while they were read.
     """
 
     step: range | NDArray[np.int64]
@@ -83,17 +95,18 @@ class Followed(NamedTuple):
     whole: bool
 
 
-def mark_of(asked: Asked, attempts: Iterable[Attempt], stretches: Mapping[str, Stretch]) -> Mark | None:
-    """Return where the points of some attempts end that are read now, None where nobody could go on from."""
+def mark_of(asked: Asked, attempts: Iterable[Attempt], stretches: Mapping[str, Stretch]) -> Mark:
+    """Return where the points of some attempts end that are read now."""
     turns = _turns(attempts)
     own = _of_turns(turns, stretches)
     heads = [shard for shard in turns[-1].shards if shard in own] if turns else []
-    if len(heads) != 1:
-        return None
-    [head], last = heads, turns[-1]
-    first = own[head].lowest_step - 1 if last.at_step is None else last.at_step
+    head = heads[0] if len(heads) == 1 else None
+    floor = None
+    if head is not None and len(own) > 1:
+        at_step = turns[-1].at_step
+        floor = own[head].lowest_step - 1 if at_step is None else at_step
     reaches = {shard: _Reach(stretch.seq, stretch.known) for shard, stretch in own.items()}
-    return Mark(asked, turns, reaches, head, first if len(own) > 1 else None)
+    return Mark(asked, turns, reaches, head, floor)
 
 
 def newer_than(
@@ -111,7 +124,7 @@ def newer_than(
         return None
     if any(len(stretch.newer.seqs) for shard, stretch in own.items() if shard != mark.head):
         return None
-    newer = own[mark.head].newer
+    newer = own[mark.head].newer if mark.head is not None else NO_POINTS
     if mark.floor is not None and len(newer.steps) and int(newer.steps.min()) <= mark.floor:
         return None
     reaches = {

@@ -6,23 +6,23 @@ The tail is read first and the stores after it, so nothing falls between the two
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import NotARunError
-from ..journal.scan import Column, join_columns
 from ..storage.annotations import Annotations
 from ..storage.overview import CatalogueSnapshot
-from ..storage.packed import latest_step
-from ..storage.summary import Metric, summarise
+from ..storage.summary import Metric
 from .catalogue import catalogue_paths, stamp
 from .console import Console, read_console
 from .facts import NOTHING_SAID
 from .identity import Identity, describe, true_status
 from .reading import Placed
-from .scalars import ByStep, Scalars, Series
+from .scalars import ByStep, Series
 from .stores import Stores
+from .summaries import Sums
+from .sums import SummedUp, Tally
 from .tail import Tail
 from .values import RichValues
 
@@ -53,7 +53,7 @@ def _has_catalogue(directory: Path) -> bool:
     return bool(catalogue_paths(directory))
 
 
-class Run(Scalars, RichValues):
+class Run(SummedUp, RichValues):
     """Give access to one run. A snapshot: `refresh` moves it on. Not for use by two threads at once."""
 
     def __init__(self, path: str | Path) -> None:
@@ -76,9 +76,9 @@ class Run(Scalars, RichValues):
         self._annotations_unreadable: str | None = None
         self._stores = Stores(self._directory)
         self._placed: Placed | None = None
-        self._by_rank: Mapping[int, Mapping[str, Metric]] = {}
-        self._summaries: Mapping[str, Metric] = {}
-        self._metrics: dict[str, Metric] | None = None  # the same, when somebody has asked for them
+        self._summed: Sums | None = None
+        self._tallies: dict[tuple[int, str], Tally] = {}
+        self._metrics: dict[str, Metric] | None = None
         self._version = ""
         self.refresh()
 
@@ -111,10 +111,10 @@ class Run(Scalars, RichValues):
     def refresh(self) -> bool:
         """Move on to what is there now; True when anything changed. Cheap when nothing did."""
         self._read_tail()
-        changed = stamp(self._directory, self._names)
-        reread = changed != self._stamp
+        found = stamp(self._directory, self._names)
+        reread = found != self._stamp
         if reread:
-            self._stamp = changed if self._read_catalogue() else ()
+            self._stamp = found if self._read_catalogue() else ()
         # Always: a flush may have come between the two readings, and its records into the tail only now.
         self._tail.forget(self._committed())
         self._identity = describe(self._snapshot, self._tail.events(), self._folder, self._own_id)
@@ -130,73 +130,10 @@ class Run(Scalars, RichValues):
         )
         if self._annotated[0]:
             version += f"-{hash(self._annotated[0]) & 0xFFFFFFFF:x}"
-        if version == self._version:
-            if reread:  # summaries may have been made anew, of the same points
-                self._summarise()
-            return False
-        self._version = version
-        self._placed = None
-        self._summarise()
-        return True
-
-    def _summarise(self) -> None:
-        by_rank: dict[int, Mapping[str, Metric]] = self._snapshot.metrics
-        # What one database knows of an attempt may supersede what another one has added up.
-        superseded = set(self._snapshot.shared_metrics)
-        if tails := self._tail.all_columns():
-            superseded |= self._superseded_by_tail()
-        if tails or superseded:
-            changed = {rank: dict(metrics) for rank, metrics in by_rank.items()}
-            self._add_tails(changed, tails)
-            self._sum_up_anew(changed, superseded)
-            by_rank = {**changed}
-        self._by_rank = by_rank
-        ranks = sorted(rank for rank in by_rank if rank >= 0)
-        self._summaries = by_rank[ranks[0]] if ranks else {}
-        for rank in ranks[1:]:
-            more = {n: metric for n, metric in by_rank[rank].items() if n not in self._summaries}
-            self._summaries = {**self._summaries, **more}
-        self._metrics = None
-        self._last_step = latest_step(self._summaries)
-
-    def _sum_up_anew(
-        self, by_rank: Mapping[int, dict[str, Metric]], superseded: Iterable[tuple[int, str]]
-    ) -> None:
-        for rank, name in superseded:
-            pieces = [column for _, column in self.parts(name, rank) if len(column.seqs)]
-            if pieces:
-                by_rank[rank][name] = summarise(name, join_columns(pieces))
-            else:
-                by_rank[rank].pop(name, None)
-
-    def _add_tails(
-        self, by_rank: dict[int, dict[str, Metric]], tails: Mapping[str, Mapping[str, Column]]
-    ) -> None:
-        """Add up what is not committed yet."""
-        turns = self._places().turns
-        for shard, columns in tails.items():
-            known = by_rank.setdefault(turns[shard].rank, {}) if shard in turns else {}
-            for name, column in columns.items():
-                later = summarise(name, column)
-                known[name] = known[name].merged(later) if name in known else later
-
-    def _superseded_by_tail(self) -> set[tuple[int, str]]:
-        """Return rank and name of the metrics whose committed summary counts points that the tail supersedes."""
-        found: set[tuple[int, str]] = set()
-        committed, turns = self._snapshot, self._places().turns
-        for shard in self._identity.beginnings.keys() - committed.beginnings.keys():
-            attempt = turns.get(shard)
-            if attempt is not None and attempt.at_step is not None:
-                metrics = committed.metrics.get(attempt.rank, {})
-                found |= {(attempt.rank, n) for n, one in metrics.items() if one.step_hi > attempt.at_step}
-        for shard, columns in self._tail.all_columns().items():
-            if (attempt := turns.get(shard)) is None:
-                continue
-            head = committed.shards.get(attempt.shards[0])
-            for name in columns.keys() & committed.metrics.get(attempt.rank, {}).keys():
-                reach = committed.reaches[attempt.rank][name]
-                same = head is not None and head.number == reach.attempt
-                reached = reach.prior_hi if same else committed.metrics[attempt.rank][name].step_hi
-                if reached is not None and int(columns[name].steps.min()) <= reached:
-                    found.add((attempt.rank, name))
-        return found
+        changed = version != self._version
+        if changed:
+            self._version = version
+            self._placed = None
+        if changed or reread:  # summaries may have been made anew, of the same points
+            self._summed = self._metrics = None
+        return changed

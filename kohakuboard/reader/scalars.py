@@ -69,9 +69,9 @@ class Scalars(Summaries):
         attempt = attempt if rank >= 0 else None
         parts = self.parts(name, rank) if attempt is None else self._raw_parts(name, rank, attempt)
         pieces = [column for _, column in parts if len(column.seqs)]
-        if not pieces and name in self._by_rank.get(rank, {}):
-            raise DamagedSeriesError(self.path, name)
         if not pieces:
+            if name in self._sums().by_rank.get(rank, {}) and not self._has_points(name, rank):
+                raise DamagedSeriesError(self.path, name)
             raise MetricNotFoundError(self.id, name, self.metrics)
         joined = join_columns(pieces)
         return Series(joined.steps, joined.times.view("datetime64[us]"), joined.values, joined.seqs)
@@ -155,8 +155,13 @@ class Scalars(Summaries):
             return None
         return mark_of(asked, self._attempts_of(asked.rank, asked.attempt), stretches)
 
-    def _newer_than(self, mark: Mark, asked: Asked) -> tuple[Column, Mark] | None:
-        if (stretches := self._stretches(asked.name, mark.seqs)) is None:
+    def _newer_than(
+        self, mark: Mark, asked: Asked, *, is_in_tail: bool = False
+    ) -> tuple[Column, Mark] | None:
+        """Return what came behind a mark, None where more happened; `is_in_tail`: nothing was stored since."""
+        tail = self._tail.columns(asked.name)
+        stretches = mark.going_on(tail) if is_in_tail else self._stretches(asked.name, mark.seqs)
+        if stretches is None:
             return None
         return newer_than(mark, asked, self._attempts_of(asked.rank, asked.attempt), stretches)
 
@@ -178,6 +183,10 @@ class Scalars(Summaries):
         if not logged and name in self.system_metrics():
             return machine_rank(self.hosts[0])
         return next(iter(logged), 0)
+
+    def _has_points(self, name: str, rank: int) -> bool:
+        """Tell whether there are points of a metric, shown or not."""
+        return any(len(column.seqs) for _, column in self._raw_parts(name, rank))
 
     def _raw_parts(
         self, name: str, rank: int, number: int | None = None, *, committed_only: bool = False

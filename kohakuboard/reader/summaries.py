@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..journal.format import machine_rank
 from ..storage.summary import Metric
 from .facts import Facts
 
-__all__ = ["Summaries"]
+__all__ = ["Summaries", "Sums"]
+
+
+class Sums(NamedTuple):
+    """Hold the summaries of metrics by rank, a machine's below 0, and those of the run: of each the lowest rank's."""
+
+    by_rank: Mapping[int, Mapping[str, Metric]]
+    of_run: Mapping[str, Metric]
+    last_step: int | None
 
 
 class Summaries(Facts):
     """Give a run its metrics."""
 
-    _by_rank: Mapping[int, Mapping[str, Metric]]
-    _last_step: int | None
-    _metrics: dict[str, Metric] | None  # the same as `_summaries`, when somebody has asked for them
-    _summaries: Mapping[str, Metric]
+    _metrics: dict[str, Metric] | None  # those of the run, when somebody has asked for them
+
+    def _sums(self) -> Sums:
+        raise NotImplementedError
 
     @property
     def metrics(self) -> dict[str, Metric]:
         """Return the summary of each metric by name, in order of first appearance: of what `series` returns."""
         if self._metrics is None:
-            self._metrics = dict(self._summaries)
+            self._metrics = dict(self._sums().of_run)
         return self._metrics
 
     @property
     def summaries(self) -> Mapping[str, Metric]:
         """Return the same, of a run that has ended each made as it is asked for: what a list of runs keeps."""
-        return self._summaries
+        return self._sums().of_run
 
     @property
     def last_step(self) -> int | None:
         """Return the highest step that a metric was logged at."""
-        return self._last_step
+        return self._sums().last_step
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -50,16 +58,17 @@ class Summaries(Facts):
 
     def ranks(self, name: str) -> list[int]:
         """Return the ranks that logged a metric, in ascending order; [] when none did."""
-        return sorted(rank for rank, metrics in self._by_rank.items() if name in metrics and rank >= 0)
+        return sorted(rank for rank, metrics in self._sums().by_rank.items() if name in metrics and rank >= 0)
 
     @property
     def hosts(self) -> list[str]:
         """Return the machines that were sampled, that of rank 0 first."""
-        if min(self._by_rank, default=0) >= 0:
+        by_rank = self._sums().by_rank
+        if min(by_rank, default=0) >= 0:
             return []
         known = {origin.host for origin in self._origins().values() if origin.host is not None}
         main = self._identity.process[0]
-        found = {host for host in known | {main or ""} if self._by_rank.get(machine_rank(host))}
+        found = {host for host in known | {main or ""} if by_rank.get(machine_rank(host))}
         return sorted(found, key=lambda host: (host != main, host))
 
     def system_metrics(self, host: str | None = None) -> dict[str, Metric]:
@@ -72,7 +81,7 @@ class Summaries(Facts):
     def system_summaries(self, host: str | None = None) -> Mapping[str, Metric]:
         """Return the same as `summaries` are."""
         host = next(iter(self.hosts), None) if host is None else host
-        return self._by_rank.get(machine_rank(host), {}) if host is not None else {}
+        return self._sums().by_rank.get(machine_rank(host), {}) if host is not None else {}
 
     @property
     def duration_s(self) -> float:

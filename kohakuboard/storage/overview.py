@@ -82,7 +82,7 @@ class CatalogueSnapshot(msgspec.Struct, array_like=True, gc=False):
     beginnings: dict[str, Beginning] = {}
     heartbeats: dict[str, int] = {}
     problems: list[str] = []
-    shared_metrics: set[tuple[int, str]] = set()  # by rank and name: in several databases
+    doubtful_metrics: set[tuple[int, str]] = set()  # by rank and name: may count points that are not shown
 
 
 def is_later(one: tuple[int | None, int], other: tuple[int | None, int]) -> bool:
@@ -114,13 +114,15 @@ def take_snapshot(connection: sqlite3.Connection) -> CatalogueSnapshot:
 def _take_metrics(connection: sqlite3.Connection, snapshot: CatalogueSnapshot) -> None:
     metrics: dict[int, dict[str, Metric]] = {}
     reaches: dict[int, dict[str, Reach]] = {}
-    for rank, attempt, prior_hi, *values in connection.execute(
-        "SELECT rank, attempt, prior_hi, name, count, nonfinite, last, last_step, last_time_us, min, min_step, "
+    for rank, attempt, prior_hi, stale, *values in connection.execute(
+        "SELECT rank, attempt, prior_hi, stale, name, count, nonfinite, last, last_step, last_time_us, min, min_step, "
         "max, max_step, sum, step_lo, step_hi FROM metrics ORDER BY rowid"
     ):
         metric = _metric(tuple(values))
         metrics.setdefault(rank, {})[metric.name] = metric
         reaches.setdefault(rank, {})[metric.name] = Reach(attempt, prior_hi)
+        if stale:
+            snapshot.doubtful_metrics.add((rank, metric.name))
     snapshot.metrics, snapshot.reaches = {**metrics}, {**reaches}
 
 
