@@ -6,7 +6,7 @@ of rows that are known by number, which the files themselves can tell.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 __all__ = ["Part"]
 
+Float64 = NDArray[np.float64]
+
 # What is asked for comes as one batch: rows are few, and long.
 BATCH_ROWS: Final = 1 << 20
 # Batches are unpacked beside each other. Of 1M points a core unpacks four rows in 2 ms.
-STRETCH_ROWS: Final = 4
+STRETCH_ROWS: Final = 2
 
 
 class Part:
@@ -62,10 +64,28 @@ class Part:
 
     def stretch(self, begin: int, n_rows: int, columns: Sequence[str]) -> pa.Table:
         """Return columns of rows that follow each other in one file, unpacked on all cores."""
+        batches = list(self._stretch(begin, n_rows, columns))
+        return pa.Table.from_batches(batches).select(list(columns))
+
+    def items(self, begin: int, n_rows: int, column: str, out: Float64) -> None:
+        """Write the items of lists into an array that they fill: those of rows that follow each other in one file.
+
+        They are copied while others are unpacked, and their memory is used again for the next ones: to copy a million
+        numbers took 2 to 30 ms when all of it was memory that nobody had touched before.
+        """
+        filled = 0
+        for batch in self._stretch(begin, n_rows, [column]):
+            items = batch.column(column).flatten().to_numpy()
+            out[filled : filled + len(items)] = items
+            filled += len(items)
+        if filled != len(out):
+            raise OSError(f"{column} of {n_rows} rows has {filled} items, not {len(out)}")
+
+    def _stretch(self, begin: int, n_rows: int, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         number = int(np.searchsorted(self._ends, begin, side="right"))
         start = begin - (int(self._ends[number - 1]) if number else 0)
-        read = self._reader(number, columns).read_range(start, n_rows, batch_size=STRETCH_ROWS)
-        return read.to_table().select(list(columns))
+        found = self._reader(number, columns).read_range(start, n_rows, batch_size=STRETCH_ROWS)
+        yield from found.to_batches()
 
     def _take_ascending(self, number: int, places: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         taken = self._reader(number, columns).take_rows(places.tolist(), batch_size=BATCH_ROWS)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from .chunks import SCHEMA, Points, Series, decode_axes, decode_steps, encode, flat
+from .chunks import SCHEMA, Points, Series, decode_axes, decode_steps, encode
 from .fragments import Part
 from .lance import Session
 from .rechunk import KEYS, rechunk
@@ -288,7 +288,8 @@ def _step_column(snapshots: Iterable[Snapshot], metric: str) -> StepColumn | Non
     rows = rows[np.argsort(keys["ord_lo"].to_numpy()[rows])]
     bearers = rows - keys["axis"].to_numpy()[rows]
     steps = decode_steps(picked(keys, rows), bearers, snapshot.take_again)
-    return StepColumn(int(shards[0]), steps, flat(snapshot.take(rows, ["values"])["values"]))
+    n_points = int(keys["n"].to_numpy()[rows].sum())
+    return StepColumn(int(shards[0]), steps, snapshot.floats(rows, "values", n_points))
 
 
 def _rows_of(snapshot: Snapshot, metric: str) -> Int64:
@@ -314,8 +315,7 @@ def _columns(snapshot: Snapshot, metric: str, since: Mapping[int, int]) -> list[
         return decode_axes(picked(keys, rows), bearers, snapshot.take_again)
 
     def values() -> Float64:
-        found: Float64 = flat(snapshot.take(rows, ["values"])["values"])
-        return found
+        return snapshot.floats(rows, "values", int(n.sum()))
 
     shards, n = shards[order], n[order]
     if snapshot.in_memory:  # a thread takes longer

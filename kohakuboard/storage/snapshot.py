@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from .chunks import flat
 from .fragments import Part
 from .lance import LANCE_ERRORS, Session, new_session
 from .repair import is_whole, newest_whole, versions
@@ -105,20 +106,30 @@ class Snapshot:
         handle, wanted = self._handle, list(columns)
         if len(rows) < 2 * ROWS_PER_THREAD:
             return handle.take(rows, columns=wanted)
-        if (found := self._stretch(rows, wanted)) is not None:
-            return found
+        if (found := self._stretch(rows)) is not None:
+            part, begin = found
+            return part.stretch(begin, len(rows), wanted)
         # Lance decodes a take on one core.
         with ThreadPoolExecutor(THREADS) as pool:
             parts = np.array_split(rows, min(THREADS, len(rows) // ROWS_PER_THREAD))
             return pa.concat_tables(pool.map(lambda part: handle.take(part, columns=wanted), parts))
 
-    def _stretch(self, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table | None:
-        """Return columns of rows that follow each other in one fragment, None where they do not.
+    def floats(self, rows: NDArray[np.int64], column: str, n_items: int) -> NDArray[np.float64]:
+        """Return the items of lists of floats, one list after the other, `n_items` in all."""
+        if len(rows) >= 2 * ROWS_PER_THREAD and (found := self._stretch(rows)) is not None:
+            part, begin = found
+            out = np.empty(n_items)
+            part.items(begin, len(rows), column, out)
+            return out
+        taken: NDArray[np.float64] = flat(self.take(rows, [column])[column])
+        return taken
+
+    def _stretch(self, rows: NDArray[np.int64]) -> tuple[Part, int] | None:
+        """Return a fragment and where in it rows begin that follow each other in it, None where they do not.
 
         They are read without Lance's query engine: a million values in 13 to 15 ms by the clock, and not in 19 to 24.
         """
-        assert self._handle is not None
-        if not _follow_each_other(rows):
+        if self._handle is None or not _follow_each_other(rows):
             return None
         begin, end = int(rows[0]), int(rows[-1]) + 1
         start = 0
@@ -126,7 +137,7 @@ class Snapshot:
             if start <= begin < end <= start + len(keys):
                 fragment = self._handle.get_fragment(number)
                 assert fragment is not None
-                return Part(self._path, [fragment]).stretch(begin - start, len(rows), columns)
+                return Part(self._path, [fragment]), begin - start
             start += len(keys)
         return None
 
@@ -171,7 +182,10 @@ class Snapshot:
         assert self._handle is not None
         fragments = {fragment.fragment_id: fragment for fragment in self._handle.get_fragments()}
         unseen = [fragment for number, fragment in fragments.items() if number not in self._fragments]
-        if unseen:
+        if len(unseen) == 1:  # as at most looks; without Lance's query engine it takes half as long
+            [fragment] = unseen
+            self._fragments[fragment.fragment_id] = Part(self._path, unseen).read(self._columns)
+        elif unseen:
             scanner = self._handle.scanner(
                 columns=self._columns, fragments=unseen, with_row_address=True, scan_in_order=True
             )

@@ -62,7 +62,12 @@ def test_a_snapshot_takes_the_same_rows_in_whichever_way(tmp_path: Path) -> None
     for rows in [*stretches, np.arange(0, 40, 2), np.arange(29, 0, -1), np.array([5])]:
         taken = snapshot.take(rows, ["y"])
         assert taken.column_names == ["y"]
-        assert taken["y"].to_pylist() == [[x / 2] * (x % 5) for x in rows.tolist()]
+        expected = [[x / 2] * (x % 5) for x in rows.tolist()]
+        assert taken["y"].to_pylist() == expected
+        items = [item for each in expected for item in each]
+        assert snapshot.floats(rows, "y", len(items)).tolist() == items
+    with pytest.raises(OSError, match="items, not 1000"):
+        snapshot.floats(np.arange(0, 30), "y", 1000)
 
 
 @pytest.mark.parametrize("name", ["run", "100% #1 of ünï'code %20", "a?b*[c]"])
