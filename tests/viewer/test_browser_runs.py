@@ -274,6 +274,32 @@ def test_focus_is_visible_on_all_that_is_reached_by_tab(open_page: Callable[...,
         assert seen
 
 
+def test_runs_are_picked_and_compared_on_a_phone(open_page: Callable[..., Page]) -> None:
+    """The cell of the name lay over the check box: it could be tapped by nobody."""
+    page = open_page("/p/vision", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    for name in ("first", "second"):
+        page.get_by_label(f"Select {name}").tap()
+    page.get_by_role("button", name="Compare").tap()
+    expect(page.locator("h1")).to_have_text("2 runs compared")
+
+
+def test_long_names_widen_nothing(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    tag, metric = "tag" * 30, "very/" * 30 + "x" * 150
+    with Board("one", project="p", base_dir=tmp_path, capture_output=False, tags=[tag]) as board:
+        board.log({metric: 1.0})
+    with served(tmp_path) as server:
+        page = open_page("/p/p", at=server)
+        status = page.get_by_text("finished", exact=True)
+        expect(status).to_be_in_viewport(ratio=1)
+        expect(page.locator(".tag")).to_have_attribute("title", tag)
+        page.get_by_role("link", name="one").click()
+        points = page.locator(".metrics tbody td").last
+        expect(points).to_be_in_viewport(ratio=1)
+        page.set_viewport_size({"width": 390, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        page.goto("about:blank")
+
+
 @pytest.mark.parametrize("width", [390, 900])
 @pytest.mark.parametrize("where", ["/", "/runs", "/p/vision?group=lr", "/trash"])
 def test_no_page_is_wider_than_its_window(open_page: Callable[..., Page], where: str, width: int) -> None:

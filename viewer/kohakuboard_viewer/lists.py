@@ -41,6 +41,7 @@ class Project:
     runs: int
     running: int
     failed: int
+    unreadable: int
     last_activity: float
 
     @property
@@ -149,7 +150,8 @@ def _project(folder: str, rows: Sequence[Row]) -> Project:
         name=rows[0].project,
         runs=len(rows),
         running=statuses["running"],
-        failed=sum(statuses[status] for status in ("failed", "crashed", "unreadable")),
+        failed=statuses["failed"] + statuses["crashed"],
+        unreadable=statuses["unreadable"],
         last_activity=max(row.last_seen for row in rows),
     )
 
@@ -200,6 +202,7 @@ def _project_fields(project: Project) -> dict[str, Any]:
         "runs": project.runs,
         "running": project.running,
         "failed": project.failed,
+        "unreadable": project.unreadable,
         "last_activity": project.last_activity,
     }
 

@@ -74,6 +74,7 @@ _PROJECT: Final = _object(
         "runs": _WHOLE,
         "running": _WHOLE,
         "failed": _WHOLE,
+        "unreadable": _WHOLE,
         "last_activity": _NUMBER,
     }
 )

@@ -30,6 +30,11 @@ class Placed:
         return self.status == "running"
 
     @property
+    def unreadable(self) -> bool:
+        """Tell whether nothing is known of the run but what lies beside its database."""
+        return self.status == "unreadable"
+
+    @property
     def url(self) -> str:
         """Return the path of the run's page."""
         return f"/run/{quote(self.folder, safe='')}/{quote(self.id, safe='')}"

@@ -99,3 +99,18 @@ def test_links_keep_the_runs_and_all_that_is_asked_for(shown: TestClient, pair: 
     assert 'name="lower" value="val/acc"' in whole
     assert whole.count('<td class="aside">min</td>') == 2
     assert '<td class="aside">last</td>' not in whole
+
+
+def test_a_run_that_cannot_be_read_differs_in_nothing(client: TestClient, write_run: WriteRun) -> None:
+    runs = [
+        write_run(name, logs(loss=1.0), config={"lr": lr})
+        for name, lr in (("a", 0.1), ("b", 0.1), ("c", 0.2))
+    ]
+    (runs[0] / "run.db").write_bytes(b"no database" * 1000)
+    (runs[0] / "run.digest").unlink(missing_ok=True)
+    page = client.get(compare(*runs[:2])).text
+    assert "0 of 1 differ" in page
+    assert not row_of(page, "lr")
+    assert not row_of(page, "python")
+    row = row_of(client.get(compare(*runs)).text, "lr")
+    assert [" other" in cell for cell in re.findall("<td[^>]*>", row)] == [False, False, True]

@@ -80,3 +80,22 @@ def test_alerts_are_told_apart_by_level_and_searched(client: TestClient, write_r
     assert "<b>text" not in page
     assert re.findall(r"<strong>(alert \d+)", client.get(url, params={"q": "alert 57"}).text) == ["alert 57"]
     assert "51–60 of 60" in client.get(url, params={"page": 9}).text
+
+
+def test_of_a_run_that_cannot_be_read_nothing_is_said_to_be_missing(
+    client: TestClient, write_run: WriteRun
+) -> None:
+    path = write_run("one", lambda board: board.log(loss=1.0), config={"lr": 0.1})
+    (path / "run.db").write_bytes(b"no database" * 1000)
+    (path / "run.digest").unlink(missing_ok=True)
+    page = client.get(url_of(path)).text
+    for section in ("config", "metrics", "environment"):
+        assert "cannot be read" in texts(page, section), section
+    assert "Copy this file again" in page
+    assert re.search(r'id="attempts"[^>]* hidden', page)
+    assert "The metrics cannot be read" in client.get(f"{url_of(path)}/charts").text
+    home = client.get("/").text
+    assert "1 unreadable" in home
+    assert "failed" not in home
+    (project,) = client.get("/.json").json()["projects"]
+    assert (project["failed"], project["unreadable"]) == (0, 1)

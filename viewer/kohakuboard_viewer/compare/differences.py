@@ -1,4 +1,7 @@
-"""What differs between runs: of configs and of environments, one row for each value, at first only those that do."""
+"""What differs between runs: of configs and of environments, one row for each value, at first only those that do.
+
+Of a run whose database cannot be read nothing is known, which is no difference.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ _LONGEST: Final = 300
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
 
 _Flat = Mapping[str, str]
+_Flats = Sequence[_Flat | None]  # None of a run that cannot be read
 _ENVIRONMENTS: Final = Kept[_Flat](
     _LIMIT_BYTES, lambda flat: sum(200 + len(name) + len(value) for name, value in flat.items())
 )
@@ -32,7 +36,7 @@ _ENVIRONMENTS: Final = Kept[_Flat](
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Hold the values of one name, for each run a text (None where it has none) and whether the first has another."""
+    """Hold the values of one name, for each run a text (None where none is known) and whether the first has another."""
 
     name: str
     cells: Sequence[tuple[str | None, bool]]
@@ -60,8 +64,11 @@ def differing_config(runs: Sequence[Compared]) -> list[Difference]:
     return [_difference(key, flats) for key in _differing(flats)]
 
 
-def _configs(runs: Sequence[Compared]) -> list[_Flat]:
-    return [{name: present.text(value) for name, value in run.config.items()} for run in runs]
+def _configs(runs: Sequence[Compared]) -> _Flats:
+    return [
+        None if run.unreadable else {name: present.text(value) for name, value in run.config.items()}
+        for run in runs
+    ]
 
 
 def environment_differences(
@@ -69,7 +76,9 @@ def environment_differences(
 ) -> Differences:
     """Return how machine, command, code and packages differ."""
     flats = [
-        _ENVIRONMENTS.get((shelf.root, each.url), each.version, partial(_environment, shelf, each))
+        None
+        if each.unreadable
+        else _ENVIRONMENTS.get((shelf.root, each.url), each.version, partial(_environment, shelf, each))
         for each in runs
     ]
     return _differences(flats, ask, words, "environment")
@@ -86,7 +95,7 @@ def _environment(shelf: Shelf, each: Compared) -> _Flat:
     return flat
 
 
-def _differences(flats: Sequence[_Flat], ask: RunsAsk, words: Sequence[str], name: str) -> Differences:
+def _differences(flats: _Flats, ask: RunsAsk, words: Sequence[str], name: str) -> Differences:
     whole = ask.words(name) == "all"
     names, differing = _names(flats), _differing(flats)
     wanted = names if whole else differing
@@ -97,21 +106,29 @@ def _differences(flats: Sequence[_Flat], ask: RunsAsk, words: Sequence[str], nam
     return Differences(rows, len(differing), len(names), whole, paging)
 
 
-def _names(flats: Sequence[_Flat]) -> list[str]:
-    return list(dict.fromkeys(key for flat in flats for key in flat))
+def _names(flats: _Flats) -> list[str]:
+    return list(dict.fromkeys(key for flat in flats for key in flat or ()))
 
 
-def _differing(flats: Sequence[_Flat]) -> list[str]:
-    return [key for key in _names(flats) if len({flat.get(key) for flat in flats}) > 1]
+def _differing(flats: _Flats) -> list[str]:
+    return [key for key in _names(flats) if len(set(_values(key, flats))) > 1]
 
 
-def _has_words(words: Sequence[str], key: str, flats: Sequence[_Flat]) -> bool:
-    return not words or present.has_words(words, key, *{flat.get(key) for flat in flats})
+def _has_words(words: Sequence[str], key: str, flats: _Flats) -> bool:
+    return not words or present.has_words(words, key, *set(_values(key, flats)))
 
 
-def _difference(key: str, flats: Sequence[_Flat]) -> Difference:
-    first = flats[0].get(key)
-    return Difference(key, [(_cut(flat.get(key)), flat.get(key) != first) for flat in flats])
+def _difference(key: str, flats: _Flats) -> Difference:
+    first = _values(key, flats)[0]
+    return Difference(
+        key,
+        [(None, False) if flat is None else (_cut(flat.get(key)), flat.get(key) != first) for flat in flats],
+    )
+
+
+def _values(key: str, flats: _Flats) -> list[str | None]:
+    """Return the value of each run that can be read, None where it has none."""
+    return [flat.get(key) for flat in flats if flat is not None]
 
 
 def _cut(text: str | None) -> str | None:
