@@ -164,6 +164,26 @@ def test_a_run_whose_points_are_lost_is_named_and_the_others_are_drawn(
         page.goto("about:blank")
 
 
+def test_a_section_of_compared_charts_on_another_page_is_gone_to(
+    open_page: Callable[..., Page], root: Path
+) -> None:
+    runs = []
+    for name in ("one", "two"):
+        with Board(name, project="p", base_dir=root, capture_output=False) as board:
+            board.log({f"{part}/m{i}": float(i) for part in "abc" for i in range(60)})
+        runs.append(board.path)
+    with served(root) as server:
+        page = open_page(server + compare(runs, "/charts"))
+        expect(page.locator("kobo-chart")).to_have_count(100)
+        sections = page.get_by_role("navigation", name="Sections of metrics")
+        expect(sections.locator("[aria-current]")).to_have_text(["a 60", "b 60"])
+        sections.get_by_role("link", name="c 60").click()
+        expect(page.locator("[id='section:c']")).to_be_in_viewport()
+        expect(page.locator("kobo-chart[data-key='c/m0'][data-state=ready] canvas")).to_be_in_viewport()
+        expect(sections.locator("[aria-current]")).to_have_text(["b 60", "c 60"])
+        page.goto("about:blank")
+
+
 def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url(
     open_page: Callable[..., Page], address: str, runs: list[Path]
 ) -> None:

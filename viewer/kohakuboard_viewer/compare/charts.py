@@ -12,7 +12,7 @@ from kohakuboard.reader import Metric
 from ..patterns import PatternError, matching
 from ..shelf import Shelf
 from ..tabs import Paging
-from ..tabs.charts import axes, sections
+from ..tabs.charts import axes, places, sections
 from .ask import RunsAsk
 from .differences import differing_config
 from .runs import Compared, Gathered
@@ -47,6 +47,7 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
     least, most = _CHARTS
     paging = Paging.of(ask, len(ordered), min(max(_MOST_LINES // len(runs), least), most))
     shown = sections(ordered[paging.begin : paging.end])
+    totals = {name: len(members) for name, members in grouped.items()}
     return {
         "query": query,
         "complaint": complaint,
@@ -54,7 +55,8 @@ def _show(shelf: Shelf, gathered: Gathered, ask: RunsAsk) -> Mapping[str, Any]:
         "sections": {
             name: [overlay(metric.name, runs) for metric in members] for name, members in shown.items()
         },
-        "totals": {name: len(members) for name, members in grouped.items()},
+        "totals": totals,
+        "places": places(totals, paging) if paging.last > 1 else {},
         "axes": axes(counts),
         "groupings": groupings(runs, ask.words("by")),
         "alone": alone,

@@ -3,7 +3,7 @@
 
 import { isPlain } from "./events.js"
 import { refreshPage } from "./live.js"
-import { setQuery } from "./view.js"
+import { setQuery, view } from "./view.js"
 
 let running = false
 let wanted = false
@@ -39,6 +39,7 @@ async function show() {
 async function follow(event, query) {
   event.preventDefault()
   history.pushState(null, "", query)
+  if (document.getElementById("view")) view.say() // the link may be older than what was chosen there
   await show()
   document.getElementById(decodeURIComponent(location.hash.slice(1)))?.scrollIntoView()
 }

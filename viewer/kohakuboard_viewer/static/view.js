@@ -25,10 +25,11 @@ class View extends EventTarget {
     Object.assign(this, changes)
     this.#announce()
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#say(), PAUSE)
+    this.#timer = setTimeout(() => this.say(), PAUSE)
   }
 
-  #say() {
+  /** Say in the URL how curves are looked at. */
+  say() {
     const said = ([name, usual]) => [name, this[name] === usual ? null : this[name] === true ? 1 : this[name]]
     setQuery(Object.fromEntries(Object.entries(USUAL).map(said)))
   }
