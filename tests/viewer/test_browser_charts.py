@@ -162,6 +162,28 @@ def test_outliers_are_cut_off_and_marked(open_page: Callable[..., Page]) -> None
     assert drawn.evaluate(BLUE_PIXELS, [100, 19, 20, 4]) > 5
 
 
+def test_earlier_attempts_are_drawn_on_demand(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    for at_step, end, loss in ((None, 20, 1.0), (9, 30, 2.0)):
+        with Board(
+            "again", run_id="again", project="p", base_dir=tmp_path, capture_output=False, at_step=at_step
+        ) as board:
+            for step in range(0 if at_step is None else at_step + 1, end):
+                board.log(step=step, loss=loss)
+    with served(tmp_path) as address:
+        page = open_page("/run/p/again/charts", at=address)
+        lines = "({ uplot }) => uplot.data.slice(1).map((line) => [...line].map((value) => value ?? 0))"
+        assert chart(page, "loss").evaluate(lines) == [[1.0] * 10 + [2.0] * 20]
+        page.locator(".more-controls summary").click()
+        page.get_by_label("Earlier attempts").check()
+        drawn = chart(page, "loss")
+        assert drawn.evaluate(lines) == [[1.0] * 10 + [2.0] * 20, [1.0] * 20 + [0.0] * 10]
+        expect(drawn.locator(".legend span:not(.value)")).to_have_text(["loss", "loss · attempt 1"])
+        expect(page).to_have_url(re.compile("attempts=1"))
+        page.get_by_label("Earlier attempts").uncheck()
+        expect(drawn.locator(".legend")).to_have_count(0)
+        page.goto("about:blank")
+
+
 def test_a_chart_works_by_keyboard(open_page: Callable[..., Page]) -> None:
     page = open_page("?lo=100&hi=200", reduced_motion="reduce")
     drawn = chart(page, "train/loss")

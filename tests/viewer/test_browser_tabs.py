@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from kohakuboard import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor
+from kohakuboard.journal.encoder import has_ffmpeg
 
 from .conftest import served
 
@@ -268,6 +269,30 @@ def test_a_sound_plays_from_where_one_seeks_to(open_tab: Callable[..., Page]) ->
         7,
         10,
     ]
+
+
+@pytest.mark.skipif(not has_ffmpeg(), reason="there is no ffmpeg")
+def test_a_video_is_shown_from_where_one_seeks_to(open_tab: Callable[..., Page], tmp_path: Path) -> None:
+    """Frames grow from black to white: what is seen is the frame that was sought."""
+    frames = np.arange(0, 250, 5, dtype=np.uint8)[:, None, None, None] * np.ones((1, 64, 64, 3), np.uint8)
+    with Board("film", project="p", base_dir=tmp_path / "runs", capture_output=False) as board:
+        board.log({"film": Media(frames, fps=10)})
+    with served(tmp_path / "runs") as server:
+        page = open_tab("media", at=f"{server}/run/p/{board.path.name}")
+        seen = page.locator("video").evaluate(
+            """video => new Promise((done, fail) => {
+                video.onerror = () => fail(video.error.message)
+                video.onseeked = () => {
+                    const context = new OffscreenCanvas(1, 1).getContext("2d")
+                    context.drawImage(video, 0, 0, 1, 1)
+                    done([video.duration, video.currentTime, context.getImageData(0, 0, 1, 1).data[0]])
+                }
+                video.onloadeddata = () => { video.currentTime = 4.05 }
+                video.load()
+            })"""
+        )
+        assert seen == [5, 4.05, pytest.approx(200, abs=6)]
+        page.close()
 
 
 def test_a_figure_is_drawn_in_a_frame_that_reaches_nothing(open_tab: Callable[..., Page]) -> None:
