@@ -174,6 +174,7 @@ def test_what_is_not_there_is_a_page_that_leads_back(client: TestClient, path: s
     assert answer.status_code == 404
     assert 'href="/"' in answer.text
     assert "Traceback" not in answer.text
+    assert ("moved or deleted" in answer.text) == (path != "/nowhere")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ class _Errors:
     def not_found(self, request: Request, exc: Exception) -> Response:
         """Answer for a run or a metric that is not there, or for what cannot be done with one."""
         status = next((status for kind, status in _STATUSES.items() if isinstance(exc, kind)), 404)
-        return self._answer(request, status, str(exc), {})
+        return self._answer(request, status, str(exc), {}, of_run=True)
 
     def unforeseen(self, request: Request, exc: Exception) -> Response:
         """Answer for a failure of ours; the server's log has the traceback."""
@@ -134,7 +134,9 @@ class _Errors:
         # This answer is given outside of the guard, which would have put them on.
         return self._answer(request, 500, message, dict(SECURITY_HEADERS))
 
-    def _answer(self, request: Request, status: int, message: str, headers: dict[str, str]) -> Response:
+    def _answer(
+        self, request: Request, status: int, message: str, headers: dict[str, str], *, of_run: bool = False
+    ) -> Response:
         if "text/html" in request.headers.get("accept", ""):
-            return self._pages.failure(status, message, headers)
+            return self._pages.failure(status, message, headers, of_run=of_run)
         return JSONResponse({"error": message}, status, headers)

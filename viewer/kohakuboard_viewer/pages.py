@@ -72,10 +72,12 @@ class Pages:
         frame = {"run": view, "version": version, "tab": tab, "tabs": tabs, "ask": ask}
         return self.render(tab.template, {**frame, **shown})
 
-    def failure(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Show what went wrong, and the way back."""
+    def failure(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None, *, of_run: bool = False
+    ) -> Response:
+        """Show what went wrong, with what there is of a run or without one, and the way back."""
         title = _ERROR_TITLES.get(status, "That did not work")
-        context = {"status": status, "title": title, "message": message}
+        context = {"status": status, "title": title, "message": message, "of_run": of_run}
         return self.render("error.html", context, status, headers)
 
     def render(

@@ -126,6 +126,7 @@ def test_densities_are_curves_before_those_of_other_steps(client: TestClient, ur
     assert page.count('<path class="curve" d="M') == 1
     assert page.count('<path class="behind" d="M') == 2
     assert "100 values" in page
+    assert re.search(r"density up to [\d.]+<", page)
 
 
 def test_tensors_are_told_of_by_their_statistics(client: TestClient, url: str) -> None:

@@ -38,6 +38,7 @@ def test_samples_are_curves_on_a_tab_of_their_own(client: TestClient, run: Path,
     names = list(open_run(run).system_metrics())
     assert names
     page = client.get(f"{url}/system").text
+    assert "are in %" in page
     assert set(re.findall(r'<kobo-chart data-key="([^"]+)"', page)) == set(names)
     assert '<kobo-chart data-key="system' not in client.get(f"{url}/charts").text
     (host,) = open_run(run).hosts

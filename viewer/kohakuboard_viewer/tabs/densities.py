@@ -40,6 +40,7 @@ class Curves:
     behind: Sequence[str]
     lo: float
     hi: float
+    top: float
 
 
 def _densities(run: Run) -> _Entries:
@@ -67,7 +68,7 @@ def _curves(entries: Sequence[DensityEntry], step: int | None) -> Curves | None:
     hi = max(float(entry.grid.max(initial=-np.inf)) for entry in drawn)
     top = max(float(np.nan_to_num(entry.density).max(initial=0)) for entry in drawn)
     paths = [_path(entry, lo, hi, top) for entry in drawn]
-    return Curves(chosen[0].step, chosen, paths[: len(chosen)], paths[len(chosen) :], lo, hi)
+    return Curves(chosen[0].step, chosen, paths[: len(chosen)], paths[len(chosen) :], lo, hi, top)
 
 
 def _path(entry: DensityEntry, lo: float, hi: float, top: float) -> str:

@@ -42,6 +42,7 @@ class Bars:
     lo: float
     hi: float
     total: int
+    most: int  # in one bin
     nonfinite: str
 
 
@@ -109,6 +110,7 @@ def bars_at(
         lo=lo,
         hi=hi,
         total=int(counts.sum()),
+        most=int(counts.max(initial=0)),
         nonfinite=_nonfinite(series, place),
     )
 
