@@ -241,6 +241,7 @@ def test_a_picture_is_shown_large_and_the_keys_lead_to_others(open_tab: Callable
     page.locator(".frame > a[data-name=seg]").first.click()
     words = page.locator(".lightbox-words")
     expect(words).to_have_text("40/0 · seg · step 40 · 1 of 3")
+    expect(page.locator(".lightbox-frame img.pixels")).to_have_css("image-rendering", "pixelated")
     expect(page).to_have_url(re.compile("open=seg%3A0"))
     page.keyboard.press("ArrowRight")
     expect(words).to_have_text("40/1 · seg · step 40 · 2 of 3")
