@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 from kohakuboard.reader import open_run
 from tests.reliability.processes import wait_for_writers
@@ -17,6 +18,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
+
+# How long a kernel that was told to end may take; after half of it comes SIGTERM. With the usual 5 s a busy machine
+# had no time for the run's last words.
+SHUTDOWN_WAIT_S = 110
 
 
 def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(
@@ -36,7 +41,11 @@ def test_a_board_lives_from_cell_to_cell_and_survives_a_cell_that_fails(
     code = [nbformat.v4.new_code_cell(cell) for cell in cells]  # type: ignore[no-untyped-call]
     notebook = nbformat.v4.new_notebook(cells=code)  # type: ignore[no-untyped-call]
     client = NotebookClient(
-        notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(tmp_path)}}
+        notebook,
+        timeout=60,
+        allow_errors=True,
+        resources={"metadata": {"path": str(tmp_path)}},
+        config=Config(KernelManager={"shutdown_wait_time": SHUTDOWN_WAIT_S}),
     )
     client.execute()
 
@@ -74,7 +83,7 @@ def test_a_kernel_that_is_restarted_ends_its_run_and_can_continue_it(
     tmp_path: Path, now: bool, status: str, reason: str | None
 ) -> None:
     """Restarted from the menu, a kernel ends by itself; one that hangs is killed."""
-    manager = KernelManager()
+    manager = KernelManager(shutdown_wait_time=SHUTDOWN_WAIT_S)
     manager.start_kernel(cwd=str(tmp_path))
     try:
         client = manager.blocking_client()
