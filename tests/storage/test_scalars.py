@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -299,55 +300,81 @@ def test_reading_leaves_no_trace_and_needs_no_permission_to_write(tmp_path: Path
 
 
 WRITER = """
-import itertools, sys, time
+import itertools, os, sys, time
 from pathlib import Path
 import numpy as np
 from kohakuboard.storage.scalars import ScalarColumn, ScalarStore
 
-path, retention_s, pause = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
+path, retention_s, pause_s = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3])
 
 def column(metric, start, stop, shard):
     at = np.arange(start, stop)
     return ScalarColumn(metric, shard, at, 3 * at - shard, 10_000 * at + at % 7, at + len(metric) / 16)
 
-sys.stdin.readline()
-store = ScalarStore(path, retention_s=retention_s)
-for number in itertools.count():
-    seq_hi = store.committed()
-    start = seq_hi.get(0, -1) + 1
-    stop = start + 1 + start * 7 % 90
-    columns = [column(metric, start, stop, shard) for metric in ("a", "bb") for shard in (0, 1)]
-    store.append(columns, {0: stop - 1, 1: stop - 1})
-    print(stop - 1, flush=True)
-    store.maintain(final=number % 50 == 49)
-    time.sleep(pause)
+def write(said):
+    store = ScalarStore(path, retention_s=retention_s)
+    for number in itertools.count():
+        seq_hi = store.committed()
+        start = seq_hi.get(0, -1) + 1
+        stop = start + 1 + start * 7 % 90
+        columns = [column(metric, start, stop, shard) for metric in ("a", "bb") for shard in (0, 1)]
+        store.append(columns, {0: stop - 1, 1: stop - 1})
+        os.write(said, f"{stop - 1}\\n".encode())
+        store.maintain(final=number % 50 == 49)
+        time.sleep(pause_s)
 """
 
+# Writes at once.
+ONE_WRITER = WRITER + "write(said=1)"
 
-def start_writer(path: Path, *, retention_s: float, pause_s: float = 0) -> subprocess.Popen[bytes]:
-    """Start a process that appends and merges for ever, once it is told to begin."""
-    command = [sys.executable, "-c", WRITER, str(path), str(retention_s), str(pause_s)]
+# Forks a process that writes for each line of stdin, which names the file for what it says; tells its pid and, when it
+# has ended, its status.
+MANY_WRITERS = (
+    WRITER
+    + """
+for line in sys.stdin:
+    said = os.open(line.strip(), os.O_WRONLY | os.O_CREAT)
+    pid = os.fork()
+    if pid == 0:
+        write(said)
+    os.close(said)
+    print(pid, flush=True)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+)
+
+
+def start_writer(
+    path: Path, program: str = ONE_WRITER, *, retention_s: float, pause_s: float = 0
+) -> subprocess.Popen[bytes]:
+    """Start a process that appends and merges for ever."""
     return subprocess.Popen(
-        command,
+        [sys.executable, "-c", program, str(path), str(retention_s), str(pause_s)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={"PYTHONPATH": str(ROOT), "LANCE_LOG": "error"},
     )
 
 
-def begin(writer: subprocess.Popen[bytes]) -> None:
-    assert writer.stdin is not None
-    writer.stdin.write(b"\n")
-    writer.stdin.flush()
-
-
-def kill(writer: subprocess.Popen[bytes]) -> int:
-    """Kill a writer; return the last seq it said was committed, -1 when it said nothing."""
-    writer.send_signal(signal.SIGKILL)
-    said, _ = writer.communicate()
-    assert writer.returncode == -signal.SIGKILL
-    whole_lines = said[: said.rfind(b"\n") + 1].split()
+def write_for_a_while(writers: subprocess.Popen[bytes], said: Path, seconds: float) -> int:
+    """Let one of many writers work, and kill it; return the last seq it said was committed, -1 if it said nothing."""
+    assert writers.stdin is not None
+    assert writers.stdout is not None
+    writers.stdin.write(f"{said}\n".encode())
+    writers.stdin.flush()
+    pid = int(writers.stdout.readline())
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGKILL)
+    assert int(writers.stdout.readline()) == signal.SIGKILL
+    told = said.read_bytes()
+    whole_lines = told[: told.rfind(b"\n") + 1].split()
     return int(whole_lines[-1]) if whole_lines else -1
+
+
+def kill(writer: subprocess.Popen[bytes]) -> None:
+    writer.kill()
+    writer.communicate()
+    assert writer.returncode == -signal.SIGKILL
 
 
 def assert_exact(directory: Path, at_least: int) -> int:
@@ -365,19 +392,15 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_had_committed(tmp_path: 
     path = tmp_path / "scalars" / "w.lance"
     moments = random.Random(2)
     acknowledged = last = -1
-    longest_s = 0.6
-    following = start_writer(path, retention_s=0.2)
-    for _ in range(44):
-        # The next process imports Lance while this one works.
-        writer, following = following, start_writer(path, retention_s=0.2)
-        begin(writer)
-        time.sleep(moments.uniform(0, longest_s))
-        said = kill(writer)
+    longest_s = 0.4
+    writers = start_writer(path, MANY_WRITERS, retention_s=0.2)
+    for number in range(44):
+        said = write_for_a_while(writers, tmp_path / f"said-{number}", moments.uniform(0, longest_s))
         # On a busy machine it takes longer until there is anything to lose.
         longest_s = longest_s if said >= 0 else min(1.2 * longest_s, 5)
         acknowledged = max(acknowledged, said)
         last = assert_exact(path.parent, max(acknowledged, last))
-    kill(following)
+    writers.communicate()
     assert acknowledged > 1000, "the writers got to work"
     store = ScalarStore(path, retention_s=0)
     store.maintain(final=True)
@@ -389,7 +412,6 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_had_committed(tmp_path: 
 def test_a_reader_beside_a_writer_that_merges_and_cleans_sees_no_gap(tmp_path: Path) -> None:
     path = tmp_path / "scalars" / "w.lance"
     writer = start_writer(path, retention_s=1, pause_s=0.002)
-    begin(writer)
     reader, seen = ScalarReader(tmp_path / "scalars"), [0]
     began = time.monotonic()
     try:
@@ -410,7 +432,6 @@ def test_a_reader_beside_a_writer_that_merges_and_cleans_sees_no_gap(tmp_path: P
 def test_a_live_run_that_is_copied_in_name_order_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "scalars" / "w.lance"
     writer = start_writer(path, retention_s=60)
-    begin(writer)
     assert writer.stdout is not None
     try:
         for number in range(5):
