@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,14 @@ from kohakuboard.cli import kobo
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
+# Transformers imports its modules when they are asked for.
+FRAMEWORKS = (
+    "torch",
+    "lightning",
+    "accelerate",
+    "transformers.trainer",
+    "transformers.models.gpt2.modeling_gpt2",
+)
 SOURCES = ("kohakuboard", "integrations", "viewer")
 
 SETUP_AND_BLOCK = re.compile(
@@ -39,19 +48,24 @@ def source_files() -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
-def test_the_python_blocks_of_a_page_run_one_after_another(page: Path, tmp_path: Path) -> None:
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    for number, code in enumerate(blocks(page), 1):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"block {number} of {page.name}:\n{code}\n{done.stderr}"
+@pytest.mark.skipif(sys.platform == "win32", reason="programs are forked")
+def test_the_python_blocks_of_each_page_run_one_after_another(tmp_path: Path) -> None:
+    programs = []
+    for page in PAGES:
+        folder = tmp_path / page.stem
+        folder.mkdir()
+        for number, code in enumerate(blocks(page), 1):
+            programs.append((f"block {number} of {page.name}", str(folder), code))
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "tests" / "forked_programs.py", *FRAMEWORKS],
+        input=json.dumps(programs),
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=550,
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_no_python_block_escapes_the_test() -> None:
