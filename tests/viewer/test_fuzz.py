@@ -72,6 +72,12 @@ KNOWN += [
     "sparkline.svg",
     "histograms",
     "map",
+    "relations",
+    "series.csv",
+    "series.svg",
+    "slice.png",
+    "table.csv",
+    "texts",
 ]
 KNOWN += [
     ".json",
@@ -90,6 +96,9 @@ PART = st.one_of(
     st.sampled_from(KNOWN), st.sampled_from(KNOWN), st.text(max_size=12).map(lambda text: quote(text))
 )
 PATHS = st.one_of(
+    st.sampled_from(
+        ["/series", "/series.csv", "/series.svg", "/compare", "/compare/charts", "/compare/relations"]
+    ),
     st.lists(PART, max_size=6).map(lambda parts: "/" + "/".join(parts)),
     st.tuples(st.sampled_from(["default", "linked"]), st.sampled_from([RUN, "link", "x"]), PART).map(
         lambda parts: "/run/" + "/".join(parts)
@@ -112,6 +121,36 @@ NAMES = [
     "smooth",
 ]
 NAMES += ["step", "name", "tab", "project", "host", "rows", "columns", "height", "search", "sort_by", "last"]
+NAMES += [
+    "by",
+    "band",
+    "attempts",
+    "after",
+    "had",
+    "grid",
+    "brief",
+    "way",
+    "log",
+    "low",
+    "high",
+    "pin",
+    "alone",
+]
+NAMES += [
+    "up",
+    "across",
+    "axis",
+    "of",
+    "brush",
+    "lower",
+    "show",
+    "config",
+    "view",
+    "hide",
+    "nth",
+    "at0",
+    "desc",
+]
 VALUES = st.one_of(
     st.text(max_size=20),
     st.integers(-(2**70), 2**70).map(str),
@@ -120,7 +159,11 @@ VALUES = st.one_of(
     ),
     st.sampled_from(["linked/x", "default/link", "../outside/default/x", "lr < 1e-3 and not tag:x", "-name"]),
 )
-QUERIES = st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=5).map(urlencode)
+# Half of them ask for something that is there: else nearly all are refused at their first word.
+QUERIES = st.tuples(
+    st.sampled_from(["", f"run=default/{RUN}&metric=loss&"]),
+    st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=5).map(urlencode),
+).map("".join)
 HEADERS = st.dictionaries(
     st.sampled_from(
         ["accept", "range", "if-none-match", "origin", "host", "sec-fetch-site", "accept-language", "cookie"]
