@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import present
 from .grid import Grid
 from .sparkline import path_of
+from .ticks import decades, round_numbers
 
 __all__ = ["Scene", "picture"]
 
@@ -115,7 +116,7 @@ def _line(scene: Scene, curve: int, across: Any, up: Any) -> str:
 
 
 def _x_axis(axis: str, lo: float, hi: float, across: Any) -> str:
-    ticks = _nice(lo, hi)
+    ticks = round_numbers(lo, hi, _TICKS)
     words = [
         f"{datetime.fromtimestamp(tick, tz=timezone.utc):%d %b %H:%M:%S}"
         if axis == "wall"
@@ -133,7 +134,7 @@ def _x_axis(axis: str, lo: float, hi: float, across: Any) -> str:
 
 
 def _y_axis(low: float, high: float, log: bool, up: Any) -> str:
-    ticks = _decades(low, high) if log else _nice(low, high)
+    ticks = decades(low, high, _TICKS) if log else round_numbers(low, high, _TICKS)
     return "".join(
         f'<path d="M{_LEFT},{y:.1f}H{_WIDTH - _RIGHT}" stroke="{_GRID}"/>'
         f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end" fill="{_MUTED}">{present.number(tick)}</text>'
@@ -153,22 +154,3 @@ def _legend(curves: Sequence[Mapping[str, Any]]) -> str:
             f'<text x="{_LEFT + 32}" y="{y}" fill="{_INK}">{escape(words["label"])}</text>'
         )
     return "".join(drawn)
-
-
-def _nice(low: float, high: float) -> list[float]:
-    """Return about _TICKS multiples of 1, 2 or 5 times a power of ten."""
-    rough = high / _TICKS - low / _TICKS
-    if not (math.isfinite(rough) and rough > 0):
-        return [low]
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next((factor * power for factor in (1, 2, 5) if factor * power >= rough), 10 * power)
-    if not (step and math.isfinite(low / step)):
-        return [low, high]
-    first = math.ceil(low / step)
-    return [float(f"{(first + i) * step:.12g}") for i in range(2 * _TICKS) if (first + i) * step <= high]
-
-
-def _decades(low: float, high: float) -> list[float]:
-    first, last = math.ceil(math.log10(low)), math.floor(math.log10(high))
-    stride = max((last - first) // _TICKS, 1)
-    return [10.0**power for power in range(first, last + 1, stride)] or [low, high]

@@ -40,13 +40,23 @@ def test_wide_positive_numbers_lie_on_a_logarithmic_axis() -> None:
     assert not Scale.of(column(0.0, 1e6)).log
 
 
-def test_an_axis_is_labelled_by_its_names_or_by_numbers_at_its_quarters() -> None:
+def test_an_axis_is_labelled_by_its_names_or_by_its_ends_and_round_numbers() -> None:
     assert list(Scale.of(column(0.0, 1.0, 2.0, names=("gelu", "relu", "silu"))).ticks) == [
         (0.0, "gelu"),
         (0.5, "relu"),
         (1.0, "silu"),
     ]
-    assert [word for _, word in Scale.of(column(0.0, 1.0)).ticks] == ["0", "0.25", "0.5", "0.75", "1"]
+    for places, words in (
+        ((0.0, 0.3, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        ((0.0, 1.0, 2.0), ["0", "1", "2"]),  # of whole numbers no halves
+        ((0.32216, 1.0128), ["0.3222", "0.6", "0.8", "1.013"]),  # 0.4 would lie over the end
+        ((1.9e-4, 1e-2), ["0.00019", "0.001", "0.01"]),
+    ):
+        ticks = list(Scale.of(column(*places)).ticks)
+        assert [word for _, word in ticks] == words
+        shares = [share for share, _ in ticks]
+        assert shares == sorted(shares)
+        assert (shares[0], shares[-1]) == (0, 1)
     assert Scale.of(column(None)).at(0.5) == 0.5
 
 

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from .. import present
+from ..ticks import decades, round_numbers
 from .values import Column
 
 __all__ = ["Scale", "path"]
 
 _WIDE: Final = 50  # times as high as low, and an axis is logarithmic
-_QUARTERS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_TICKS: Final = 5
+_APART: Final = 0.16  # of the axis: so wide is a number below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +62,26 @@ class Scale:
 
     @property
     def ticks(self) -> Iterator[tuple[float, str]]:
-        """Yield the shares that are labelled, and their labels."""
+        """Yield the shares that are labelled, and their labels: names, or both ends and round numbers between them."""
         if self.column.names:
             yield from ((self.share(place), name) for place, name in enumerate(self.column.names))
-        else:
-            yield from ((share, self.word(self.at(share))) for share in _QUARTERS)
+            return
+        last = 0.0
+        yield last, self.word(self.low)
+        for place in self._round_numbers():
+            share = self.share(place)
+            if last + _APART <= share <= 1 - _APART:
+                yield share, self.word(place)
+                last = share
+        yield 1.0, self.word(self.high)
+
+    def _round_numbers(self) -> list[float]:
+        """Return round numbers on the axis, and of whole numbers only such."""
+        if self.log:
+            return decades(self.low, self.high, _TICKS)
+        found = round_numbers(self.low, self.high, _TICKS)
+        whole = all(place is None or place.is_integer() for place in self.column.places)
+        return [place for place in found if place.is_integer()] if whole else found
 
     def word(self, place: float) -> str:
         """Return a value in words."""
