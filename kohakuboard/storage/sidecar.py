@@ -80,7 +80,7 @@ def write_sidecar(dataset: Path, version: int, files: Mapping[str, int], table: 
     """
     origin = _Origin(version, _manifest(dataset, version), dict(files))
     # The metadata of fields tells Lance how to compress them, and is most of a short file.
-    plain = pa.schema([pa.field(field.name, _plain(field.type)) for field in table.schema])
+    plain = pa.schema([pa.field(field.name, _plain(field.type), field.nullable) for field in table.schema])
     plain = plain.with_metadata({_KEY: msgspec.json.encode(origin)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, plain) as out:

@@ -72,6 +72,17 @@ def blank(file: Path) -> None:
     file.write_bytes(bytes(file.stat().st_size))
 
 
+def test_a_dataset_with_a_sidecar_is_read_beside_one_without(tmp_path: Path) -> None:
+    """As of a run that another host has continued: the columns of one were nullable, and nothing was read of either."""
+    write(tmp_path / "scalars", (0, 50))
+    write(tmp_path / "other", (50, 90), final=False)
+    shutil.copytree(tmp_path / "other" / "w.lance", tmp_path / "scalars" / "later.lance")
+    assert has_sidecar(tmp_path / "scalars")
+    assert everything(tmp_path / "scalars") == without_sidecar(tmp_path / "scalars")
+    for series in ScalarReader(tmp_path / "scalars").series("even"):
+        assert series.steps.tolist() == list(range(90))
+
+
 def test_a_reader_says_the_same_with_a_sidecar_and_without(tmp_path: Path) -> None:
     write(tmp_path / "s", (0, 300), (300, 517))
     assert has_sidecar(tmp_path / "s")
