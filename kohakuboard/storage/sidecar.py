@@ -80,7 +80,7 @@ def write_sidecar(dataset: Path, version: int, files: Mapping[str, int], table: 
     """
     origin = _Origin(version, _manifest(dataset, version), dict(files))
     # The metadata of fields tells Lance how to compress them, and is most of a short file.
-    plain = pa.schema([pa.field(field.name, _plain(field.type), field.nullable) for field in table.schema])
+    plain = pa.schema([_plain(field) for field in table.schema])
     plain = plain.with_metadata({_KEY: msgspec.json.encode(origin)})
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, plain) as out:
@@ -128,5 +128,7 @@ def _manifest(dataset: Path, version: int) -> str:
     return blake2b(content, digest_size=16).hexdigest()
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return pa.list_(_plain(kind.value_type)) if pa.types.is_list(kind) else kind
+def _plain(field: pa.Field) -> pa.Field:
+    """Return a field without metadata. It stays nullable or not: tables of several datasets are put together."""
+    kind = pa.list_(_plain(field.type.value_field)) if pa.types.is_list(field.type) else field.type
+    return pa.field(field.name, kind, field.nullable)

@@ -228,3 +228,19 @@ def test_histograms_have_one_too(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.counts, counts)
     np.testing.assert_array_equal(found.edges, uneven)
     np.testing.assert_array_equal(found.steps, expected.steps)
+
+
+def test_histograms_with_a_sidecar_are_read_beside_those_without(tmp_path: Path) -> None:
+    for name, begin, end in (("first", 0, 40), ("later", 40, 60)):
+        store = HistogramStore(tmp_path / f"{name}.lance")
+        at = np.arange(begin, end)
+        edges = np.arange(9.0) ** 2 + at[:, None]
+        store.append([HistogramColumn("h", 0, at, at, at, at[:, None] + np.arange(8), edges)], {0: end - 1})
+        store.maintain(final=name == "first")
+        store.close()
+    assert [path.name for path in tmp_path.glob("*.rows")] == ["first.rows"]
+    found = HistogramReader(tmp_path).series("h")
+    assert found is not None
+    assert found.steps.tolist() == list(range(60))
+    assert found.counts[:, 0].tolist() == list(range(60))
+    assert found.edges[:, 0].tolist() == list(range(60))
