@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -141,6 +142,17 @@ def surroundings(root: Path) -> Callable[[], tuple[object, ...]]:
         return sorted(root.parent.rglob("*")), set(threading.enumerate()), dict(os.environ)
 
     return look
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let nobody look for garbage while test modules import the frameworks, nor in what was imported later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
