@@ -195,7 +195,7 @@ def test_r41_r49_a_lightning_cli_program_runs_twice_and_shows_every_option(
         printed = output(job)
         assert job.returncode == 0, printed
     runs = Workspace(root).runs()
-    assert [run.project for run in runs] == ["cli"] * 3
+    assert [(run.project, run.status) for run in runs] == [("cli", "finished")] * 3, shown
     assert all((run.path / "config.yaml").is_file() for run in runs)
     assert runs[0].tags == ["a", "b"]
     for words in ("--trainer.logger.project", "Words to find the run by", "Root of all projects"):

@@ -30,6 +30,8 @@ from tests.conformance.tiny import points, sentences, tiny_model, tiny_trainer
 
 ReadRun = Callable[[], Run]
 
+JOBS = Path(__file__).parent / "jobs"
+
 
 @pytest.fixture(autouse=True)
 def _known_by_name() -> None:
@@ -453,16 +455,16 @@ def test_r02_other_ranks_write_nothing(tmp_path: Path, root: Path) -> None:
     assert not root.exists()
 
 
-@pytest.mark.parametrize(("arguments", "status"), [((), "finished"), (("--fail",), "failed")])
 def test_r15_r17_the_end_is_told_truly(
-    arguments: tuple[str, ...],
-    status: str,
-    start_job: Callable[..., subprocess.Popen[str]],
-    only_run: ReadRun,
+    start_job: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     """Trainer tells its callbacks nothing of an error; the Board finds it when the interpreter exits."""
-    printed, _ = start_job("transformers_job.py", *arguments).communicate(timeout=100)
-    run = only_run()
-    assert run.status == status, printed
-    assert ("ValueError: the loss exploded" in (run.error or "")) == (status == "failed")
-    assert [step for step, _ in points(run, "train/loss")][:2] == [1, 2]
+    ends = {"finished": [], "failed": ["--fail"]}
+    commands = [(str(tmp_path / status), arguments, None) for status, arguments in ends.items()]
+    job = start_job("forked_jobs.py", JOBS / "transformers_job.py", json.dumps(commands))
+    printed, _ = job.communicate(timeout=100)
+    for status in ends:
+        (run,) = Workspace(tmp_path / status).runs()
+        assert run.status == status, printed
+        assert ("ValueError: the loss exploded" in (run.error or "")) == (status == "failed")
+        assert [step for step, _ in points(run, "train/loss")][:2] == [1, 2]
