@@ -80,6 +80,18 @@ def test_a_run_that_is_followed_is_shown_as_by_a_server_that_sees_it_first(histo
             assert (found.status_code, found.content) == (expected.status_code, expected.content)
 
 
+def test_an_earlier_attempt_that_goes_on_is_drawn_with_what_is_hidden_of_it(tmp_path: Path) -> None:
+    """What is shown of the metric was the same as before, and the attempt's curve was kept as it was."""
+    url = "/run/p/r/series?metric=loss&attempts=1"
+    with Life(tmp_path / "p" / "r") as life, TestClient(create_app(tmp_path)) as client:
+        life.happen("attempt", None)
+        life.happen("log of an old shard", "loss", 1, 0)
+        life.happen("log of an old shard", "loss", 0, 0)
+        assert decode(client.get(url).content)[1]["x_last"] == 0
+        life.happen("log of an old shard", "loss", 0, 170)
+        assert decode(client.get(url).content)[1]["x_last"] == 170
+
+
 @contextmanager
 def logging_program(root: Path) -> Iterator[Any]:
     """Run a program that logs as many calls as it is told to; gives what tells it and waits for that."""

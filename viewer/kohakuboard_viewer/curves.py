@@ -97,7 +97,9 @@ def curve_state(run: Run, line: Line, axis: Axis) -> str:
     known = [summary_of(run, line.metric, line.host)]
     if axis.of_metric:
         known.append(summary_of(run, axis.name, line.host))
-    return " ".join(f"{metric.count}-{metric.last_time_us}" for metric in known)
+    # What is known of a metric is what is shown of it: of an earlier attempt some is hidden, and may become more.
+    hidden = [] if line.attempt is None else [run.seen_version]
+    return " ".join([*(f"{metric.count}-{metric.last_time_us}" for metric in known), *hidden])
 
 
 def summary_of(run: Run, metric: str, host: str | None = None) -> Metric:
