@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from kohakuboard import Board
+from kohakuboard import Board, Media, Table
 from kohakuboard.cli import main
 
 from .conftest import served
@@ -42,6 +43,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Write three runs, each of which begins later to log pictures, as wide as their step says, and tables."""
     root = tmp_path_factory.mktemp("compared")
     paths = []
     for number in range(3):
@@ -49,6 +51,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         with Board(f"run-{number}", base_dir=root, capture_output=False, config=config) as board:
             for step in range(20):
                 board.log(step=step, loss=float(number + 1), acc=number / 10)
+                if step % 5 == 0 and step >= 5 * number:
+                    words, pixels = f"{number} at {step}", np.zeros((8, 20 + step, 3), np.uint8)
+                    board.log({"seen": Media(pixels, words), "rows": Table([{"said": words}])}, step=step)
         paths.append(board.path)
     return paths
 
@@ -182,6 +187,45 @@ def test_a_section_of_compared_charts_on_another_page_is_gone_to(
         expect(page.locator("kobo-chart[data-key='c/m0'][data-state=ready] canvas")).to_be_in_viewport()
         expect(sections.locator("[aria-current]")).to_have_text(["b 60", "c 60"])
         page.goto("about:blank")
+
+
+@pytest.mark.parametrize(("tab", "words"), [("media", ".caption"), ("tables", "tbody td:last-child")])
+def test_the_slider_shows_what_each_run_had_at_a_step(
+    open_page: Callable[..., Page], address: str, runs: list[Path], tab: str, words: str
+) -> None:
+    page = open_page(address + compare(runs, f"/{tab}"))
+    slider = page.get_by_role("slider", name="Step")
+
+    def expect_step(step: int) -> None:
+        begun = step // 5 + 1
+        expect(page.locator(".step-now")).to_have_text(str(step))
+        expect(page.locator(f".card {words}")).to_have_text([f"{i} at {step}" for i in range(min(begun, 3))])
+        absent = page.locator(".card .detail", has_text="not yet logged at this step")
+        expect(absent).to_have_count(max(3 - begun, 0))
+        if tab == "media":
+            expect(page.locator(".card img").first).to_have_js_property("naturalWidth", 20 + step)
+
+    expect_step(15)
+    slider.focus()
+    page.keyboard.press("Home")
+    expect_step(0)
+    expect(page).to_have_url(re.compile("step=0"))
+    box = slider.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 4, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2, steps=3)
+    page.mouse.up()
+    expect_step(5)
+    page.reload()
+    expect_step(5)
+    page.keyboard.press("]")
+    expect_step(10)
+    page.keyboard.press("[")
+    expect_step(5)
+    slider.press("End")
+    expect_step(15)
+    expect(page).not_to_have_url(re.compile("step="))
 
 
 def test_what_is_picked_out_by_keys_is_picked_out_everywhere_and_kept_in_the_url(
