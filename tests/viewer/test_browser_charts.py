@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from kohakuboard import Board
+from kohakuboard_viewer.smooth import WAYS, Smoothing, smoothed
 from tests.benchmarks.recorded import jittered_times, record
 
 from .conftest import served
@@ -145,6 +146,31 @@ def test_any_metric_is_the_x_axis(open_page: Callable[..., Page]) -> None:
     assert window(drawn) == [0, pytest.approx((STEPS - 1) / 40)]
     expect(page).to_have_url(re.compile("x=epoch"))
     expect(page.locator(".more-controls summary")).to_have_text("By epoch")
+
+
+def test_each_way_of_smoothing_is_asked_for_and_drawn(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    steps = np.arange(60) ** 2  # at uneven ones, EMA by x is another than EMA
+    values = np.random.default_rng(0).normal(size=len(steps))
+    with Board("noise", run_id="noise", project="p", base_dir=tmp_path, capture_output=False) as board:
+        for step, value in zip(steps.tolist(), values.tolist(), strict=True):
+            board.log(step=step, loss=value)
+    with served(tmp_path) as address:
+        page = open_page("/run/p/noise/charts?smooth=0.8&way=mean", at=address)
+        drawn = chart(page, "loss")
+        curves = {}
+        for way, words in zip(WAYS, ("EMA", "EMA by x", "Mean", "Gaussian"), strict=True):
+            with page.expect_response(re.compile(f"smooth=0.8&way={way}")):
+                page.get_by_label("How to average").select_option(words)
+            expect(drawn).to_have_attribute("data-state", "ready")
+            raw, curves[way] = drawn.evaluate("({ uplot }) => uplot.data.slice(1).map((line) => [...line])")
+            assert raw == values.tolist()
+            expected = smoothed(steps, values, Smoothing(way, 0.8))
+            assert curves[way] == pytest.approx(expected.tolist(), abs=1e-9)
+        assert len({tuple(np.round(curve, 3)) for curve in curves.values()}) == 4
+        expect(page).to_have_url(re.compile("way=gauss"))
+        page.reload()
+        expect(page.get_by_label("How to average")).to_have_value("gauss")
+        page.goto("about:blank")
 
 
 def test_outliers_are_cut_off_and_marked(open_page: Callable[..., Page]) -> None:
