@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from kohakuboard import Board
 from kohakuboard.annotations import annotate
 from kohakuboard.reader import open_run
+from kohakuboard_viewer.colours import HUES, colour_of
 
 from .conftest import served
 from .test_browser import ARGUMENTS
@@ -223,6 +224,60 @@ def test_a_run_is_renamed_and_a_view_kept(
     page.locator("summary", has_text="Views").click()
     page.get_by_role("button", name="Forget the view only the second").click()
     expect(page.locator("summary", has_text="Views")).to_have_text("Views")
+
+
+def edit(page: Page, *names: str, **chosen: str) -> None:
+    """Pick runs out, choose in their form what its parts, by how they begin, offer, and save it."""
+    for name in names:
+        page.get_by_role("checkbox", name=f"Select {name}", exact=True).check()
+    page.get_by_role("button", name="Edit…").click()
+    for part, choice in chosen.items():
+        page.get_by_role("group", name=re.compile(f"^{part}")).get_by_label(choice, exact=True).check()
+    page.get_by_role("button", name="Save").click()
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_a_run_is_coloured_and_pinned(
+    open_page: Callable[..., Page], runs: dict[str, Path], script: bool
+) -> None:
+    page = open_page("/p/vision", java_script_enabled=script)
+    expect_names(page, *ALL)
+    row = page.locator(f"tr[data-key='vision/{runs['first'].name}']")
+    usual = colour_of(runs["first"].name)
+    chosen = next(hue for hue in HUES if hue.name != usual.name)
+    edit(page, "first", Colour=chosen.name, Pinned="Yes")
+    expect_names(page, "first", "third", "second", "20200101-broken")
+    expect(row.get_by_role("img", name="pinned")).to_be_visible()
+    expect(row.locator(".dot")).to_have_css("background-color", rgb(chosen.light))
+    edit(page, "first", Colour="By its id", Pinned="No")
+    expect_names(page, *ALL)
+    expect(page.get_by_role("img", name="pinned")).to_have_count(0)
+    expect(row.locator(".dot")).to_have_css("background-color", rgb(usual.light))
+
+
+def rgb(colour: str) -> str:
+    return f"rgb({', '.join(str(part) for part in bytes.fromhex(colour[1:]))})"
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_archived_runs_leave_the_list_and_are_brought_back(
+    open_page: Callable[..., Page], script: bool
+) -> None:
+    page = open_page("/p/vision", java_script_enabled=script)
+    edit(page, "first", "third", Archived="Yes")
+    expect_names(page, "second", "20200101-broken")
+    page.get_by_role("link", name="Show 2 archived").click()
+    expect_names(page, *ALL)
+    expect(page.locator("tr.archived a")).to_have_text(["third", "first"])
+    expect(page.locator(".tag")).to_have_text(["archived"] * 2)
+    page.get_by_role("link", name="Hide 2 archived").click()
+    expect_names(page, "second", "20200101-broken")
+    page.get_by_role("link", name="Show 2 archived").click()
+    edit(page, "first", "third", Archived="No")
+    expect(page.locator("tr.archived")).to_have_count(0)
+    expect(page.get_by_role("link", name=re.compile("archived"))).to_have_count(0)
+    page.goto(page.url.split("?")[0])
+    expect_names(page, *ALL)
 
 
 def test_a_run_is_deleted_and_restored(open_page: Callable[..., Page], runs: dict[str, Path]) -> None:
