@@ -23,6 +23,16 @@ WriteRun = Callable[..., Path]
 
 SCREENSHOTS = os.environ.get("KOHAKUBOARD_SCREENSHOTS")
 
+# What moves on a page, or would if it changed.
+MOVING = """() => [
+    ...document.getAnimations().map((each) => each.animationName ?? each.transitionProperty),
+    ...[...document.querySelectorAll("*")].flatMap((element) => ["", "::before", "::after"].flatMap((part) => {
+        const { transitionDuration, scrollBehavior } = getComputedStyle(element, part)
+        const durations = transitionDuration.split(",").filter((each) => parseFloat(each) > 0)
+        return [...durations, ...(scrollBehavior === "smooth" ? [scrollBehavior] : [])]
+    })),
+]"""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(

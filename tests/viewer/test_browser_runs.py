@@ -15,7 +15,7 @@ from kohakuboard.annotations import annotate
 from kohakuboard.reader import open_run
 from kohakuboard_viewer.colours import HUES, colour_of
 
-from .conftest import served
+from .conftest import MOVING, served
 from .test_browser import ARGUMENTS
 
 pytestmark = pytest.mark.browser
@@ -327,6 +327,26 @@ def test_focus_is_visible_on_all_that_is_reached_by_tab(open_page: Callable[...,
             " return e === document.body || s.outlineStyle !== 'none' || e.matches('.framed') }"
         )
         assert seen
+
+
+def test_nothing_moves_for_those_who_want_less_motion(open_page: Callable[..., Page], tmp_path: Path) -> None:
+    with Board("live", project="p", base_dir=tmp_path, capture_output=False) as board, served(tmp_path) as at:
+        board.log(step=0, loss=1.0)
+        board.log(step=1, loss=2.0)
+        page = open_page("/", at=at, reduced_motion="reduce")
+        for where in ("/", "/runs", f"/run/p/{board.path.name}", f"/run/p/{board.path.name}/charts"):
+            page.goto(at + where)
+            running = page.locator(".status-running svg").first
+            expect(running).to_be_visible()
+            page.locator("#theme").click()
+            page.keyboard.press("?")
+            expect(page.get_by_role("dialog")).to_be_visible()
+            assert page.evaluate(MOVING) == [], where
+            page.keyboard.press("Escape")
+            page.emulate_media(reduced_motion="no-preference")
+            assert "breathe" in page.evaluate(MOVING), where
+            page.emulate_media(reduced_motion="reduce")
+        page.goto("about:blank")
 
 
 def test_runs_are_picked_and_compared_on_a_phone(open_page: Callable[..., Page]) -> None:

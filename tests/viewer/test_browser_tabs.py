@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from kohakuboard import Board, Figure, Histogram, KernelDensity, Media, Table, Tensor
 from kohakuboard.journal.encoder import has_ffmpeg
 
-from .conftest import served
+from .conftest import MOVING, served
 
 pytestmark = pytest.mark.browser
 
@@ -308,6 +308,17 @@ def test_a_figure_is_drawn_in_a_frame_that_reaches_nothing(open_tab: Callable[..
     )
     page.locator("#theme").click()
     expect(page.locator(".plotted iframe")).to_have_attribute("src", re.compile("#dark$"))
+
+
+def test_a_figure_moves_only_for_those_who_do_not_mind(open_tab: Callable[..., Page]) -> None:
+    page = open_tab("figures", reduced_motion="reduce")
+    frame = page.frame_locator(".plotted iframe")
+    frame.locator(".main-svg").first.hover()
+    expect(frame.locator(".modebar")).to_have_css("opacity", "1")
+    inside = page.frames[1]
+    assert inside.evaluate(MOVING) == []
+    page.emulate_media(reduced_motion="no-preference")
+    assert inside.evaluate(MOVING) != []
 
 
 def test_what_is_printed_appears_at_the_end(open_tab: Callable[..., Page], tmp_path: Path) -> None:
