@@ -15,7 +15,7 @@ import numpy as np
 from ..storage.overview import CatalogueSnapshot, ShardOrigin
 from ..storage.shards import shard_number
 from .attempts import Attempt, attempts_of, shown
-from .catalogue import catalogue_paths, names_in, read_catalogues
+from .catalogue import catalogue_names, catalogue_paths, names_in, read_catalogues
 from .identity import Identity, true_beginnings
 from .rows import Rows
 from .stores import Stores
@@ -63,9 +63,14 @@ class Reading:
         try:
             if "journal" in self._names or self._tail.last_seqs:
                 self._tail.read()
-            self._journal_unreadable = None
+            self._journal_unreadable = "run.db is missing, and no journal" if self._is_headless() else None
         except OSError as exc:
             self._journal_unreadable = f"the journal cannot be read ({exc})"
+
+    def _is_headless(self) -> bool:
+        """Tell whether only the points are left of a run, as of a copy that is not whole."""
+        names = self._names
+        return not {"run.db", "journal"} & set(names) and "scalars" in names and not catalogue_names(names)
 
     def _read_catalogue(self) -> bool:
         """Read run.db; False when that must be tried again."""

@@ -35,22 +35,21 @@ def open_run(path: str | Path) -> Run:
     if not directory.is_dir():
         raise NotARunError(directory, "there is no such directory")
     if not is_run(directory):
-        raise NotARunError(directory, "it holds neither run.db nor a journal")
+        raise NotARunError(directory, "it holds neither run.db, nor a journal, nor points")
     return Run(directory)
 
 
 def is_run(directory: Path) -> bool:
-    """Tell whether a directory looks like a run."""
+    """Tell whether a directory looks like a run, or like what is left of one."""
     try:
         return (
-            (directory / "run.db").is_file() or (directory / "journal").is_dir() or _has_catalogue(directory)
+            (directory / "run.db").is_file()
+            or (directory / "journal").is_dir()
+            or bool(catalogue_paths(directory))
+            or any(directory.glob("scalars/*.lance"))
         )
     except OSError:
         return False  # somebody's private directory
-
-
-def _has_catalogue(directory: Path) -> bool:
-    return bool(catalogue_paths(directory))
 
 
 class Run(SummedUp, RichValues):

@@ -189,6 +189,18 @@ def test_a_damaged_database_makes_the_run_unreadable_and_leaves_the_list_alone(
     assert "run.db" in (broken.error or "")
 
 
+def test_a_run_of_which_only_points_are_left_is_listed_and_says_so(board: Board, tmp_path: Path) -> None:
+    """As an incomplete copy leaves it."""
+    board.log(a=1.0)
+    board.finish()
+    for name in ("run.db", "run.digest"):
+        (board.path / name).unlink()
+    [run] = Workspace(tmp_path).runs()
+    assert (run.status, open_run(board.path).status) == ("unreadable", "unreadable")
+    assert "run.db is missing" in (run.error or "")
+    assert run.series("a").value.tolist() == [1.0]
+
+
 def test_what_is_no_run_says_why(tmp_path: Path) -> None:
     with pytest.raises(NotARunError, match="no such directory"):
         open_run(tmp_path / "nowhere")
