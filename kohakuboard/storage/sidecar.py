@@ -28,8 +28,8 @@ from .sync import fsync_file
 
 __all__ = ["LONGEST_BYTES", "Sidecar", "drop_sidecar", "read_sidecar", "write_sidecar"]
 
-# Of the data files, and of the sidecar: what is longer than that takes longer to decode than to open.
-LONGEST_BYTES: Final = 512 << 10
+# Of the data files, and of the sidecar. Readers keep it in memory, and a viewer has 1024 of them.
+LONGEST_BYTES: Final = 128 << 10
 _KEY: Final = b"of"
 _HEAD: Final = struct.Struct("<8sI52x")
 _FORMAT: Final = b"kb-rows1"

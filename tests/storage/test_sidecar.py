@@ -198,10 +198,10 @@ def test_a_damaged_sidecar_is_passed_over(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_a_run_without_a_sidecar_and_all_else_whole(tmp_path: Path) -> None:
     directory = tmp_path / "s"
     store = ScalarStore(directory / "w.lance")
-    at = np.arange(20_000)
+    at = np.arange(10_000)
     store.append([ScalarColumn("constant", 0, at, at, at, np.zeros(len(at)))], {0: len(at) - 1})
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, limits[1]))
     try:
         store.maintain(final=True)
     finally:
